@@ -1,0 +1,34 @@
+"""Batch-and-stream market analytics around DuckDB.
+
+>>> import workbench as wb
+>>> session = wb.open()                           # doctest: +SKIP
+>>> wb.market.top_symbols(session, n=5).df()      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench import market as market
+    from workbench.lake.session import Session as Session
+    from workbench.lake.session import open_session as open  # noqa: A004
+
+__version__ = "0.1.0"
+__all__ = ["Session", "__version__", "market", "open"]
+
+# Loaded on first use, so that `workbench --help` and `import workbench` stay fast.
+_LAZY = {
+    "open": ("workbench.lake.session", "open_session"),
+    "Session": ("workbench.lake.session", "Session"),
+    "market": ("workbench.market", None),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    loaded = import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded

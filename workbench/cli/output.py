@@ -1,0 +1,81 @@
+"""How commands print: rows on stdout as a table, CSV, JSON or Markdown; progress on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+
+Row = Sequence[Any]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can carry it; decimals as their exact text, times in ISO 8601."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value
+
+
+def _cell(value: Any) -> str:
+    plain = _plain(value)
+    if plain is None:
+        return ""
+    return f"{plain}"
+
+
+def _text_table(columns: Sequence[str], rows: list[list[str]]) -> str:
+    widths = [max([len(c), *(len(r[i]) for r in rows)]) for i, c in enumerate(columns)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(columns, widths, strict=True)).rstrip()]
+    lines.append("  ".join("-" * w for w in widths))
+    for row in rows:
+        lines.append("  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip())
+    return "\n".join(lines)
+
+
+def _markdown(columns: Sequence[str], rows: list[list[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+
+    return "\n".join([line(columns), line(["---"] * len(columns)), *(line(r) for r in rows)])
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Row], form: str = "table") -> None:
+    """Print rows as ``table``, ``csv``, ``json`` or ``md`` on stdout."""
+    if form == "json":
+        out = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+        click.echo(json.dumps(out, indent=2, default=str))
+        return
+    cells = [[_cell(value) for value in row] for row in rows]
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(cells)
+    elif form == "md":
+        click.echo(_markdown(columns, cells))
+    else:
+        click.echo(_text_table(columns, cells))
+
+
+def format_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--csv``, ``--json`` and ``--md``; the command receives ``form``."""
+    for name, text in (("md", "Markdown"), ("json", "JSON"), ("csv", "CSV")):
+        function = click.option(
+            f"--{name}", "form", flag_value=name, help=f"Print the rows as {text}."
+        )(function)
+    return function
+
+
+def progress(message: str) -> None:
+    """Say on stderr what is going on; silent where nobody looks."""
+    if sys.stderr.isatty():
+        click.echo(message, err=True)

@@ -1,0 +1,85 @@
+"""Every Flink job: what it reads and what it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Flink job: its SQL lies in ``flink_jobs/NAME/``.
+
+    Parameters
+    ----------
+    name
+        Its name on the command line and in Flink.
+    source
+        Topic it reads; a batch run reads files with the same records instead.
+    topics
+        Topics it writes.
+    tables
+        Tables it writes.
+    doc
+        What it does.
+    """
+
+    name: str
+    source: str
+    topics: tuple[str, ...]
+    tables: tuple[str, ...]
+    doc: str
+
+
+JOBS: tuple[Job, ...] = (
+    Job(
+        "landing",
+        "raw.trades",
+        ("dlq.deserialization", "dlq.processing-errors"),
+        ("market.trades", "ops.dead_letters"),
+        "Lands every valid trade event; owns the dead letters of raw.trades.",
+    ),
+    Job(
+        "router",
+        "raw.trades",
+        (
+            "processed.trades.new",
+            "processed.trades.filled",
+            "processed.trades.cancelled",
+            "processed.trades.rejected",
+            "dlq.trades.unroutable",
+        ),
+        ("ops.dead_letters",),
+        "Sends each valid trade event, byte for byte, to the topic of its status.",
+    ),
+    Job(
+        "aggregates",
+        "raw.trades",
+        ("analytics.trade-aggregates",),
+        ("market.trade_aggregates", "ops.late_rows"),
+        "Executions per symbol in tumbling windows of 1, 5 and 15 minutes.",
+    ),
+    Job(
+        "enrichment",
+        "processed.trades.filled",
+        ("enriched.trades", "dlq.deserialization", "dlq.processing-errors"),
+        ("market.enriched_trades", "ops.dead_letters"),
+        "Joins executions with reference data.",
+    ),
+    # alerts and orderbook join this list with a later release.
+)
+
+
+def job_named(name: str) -> Job:
+    """Return the job of this name.
+
+    Raises
+    ------
+    UsageError
+        When there is none; names the nearest.
+    """
+    for job in JOBS:
+        if job.name == name:
+            return job
+    raise UsageError(f"no job {name!r}", hint=did_you_mean(name, [j.name for j in JOBS]))
