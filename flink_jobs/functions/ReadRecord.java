@@ -1,0 +1,375 @@
+package workbench.functions;
+
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadConstraints;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.functions.TableFunction;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.inference.TypeInference;
+
+/**
+ * Reads one JSON record strictly, as the contracts say, or says why it cannot.
+ *
+ * <p>{@code read_record(value BYTES, source_time TIMESTAMP_LTZ(3), spec STRING)} gives exactly one
+ * row: the fields of the spec in order (all null when the record is refused), then
+ * {@code error_type}, {@code error_message} and {@code original_value} (null when it is valid).
+ * The spec is a literal derived from the contracts, {@code name|type|flags|symbols} joined by
+ * {@code ;}, with the flags {@code r}equired, {@code p}ositive and {@code t}ime of the event.
+ *
+ * <p>One parse per record, whatever the number of fields: SQL's own JSON functions parse the whole
+ * text again for every expression.
+ */
+public class ReadRecord extends TableFunction<RowData> {
+    private static final long serialVersionUID = 1L;
+
+    private static final int ORIGINAL_VALUE_CHARACTERS = 10_000;
+    private static final int SHOWN_CHARACTERS = 80;
+    private static final int MAX_NUMBER_CHARACTERS = 100;
+    private static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
+    private static final int SCALE = 8;
+    private static final BigDecimal LIMIT = BigDecimal.TEN.pow(10);
+    private static final Pattern NUMBER =
+            Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
+    private static final Pattern INTEGER = Pattern.compile("[+-]?\\d+");
+    private static final Pattern NOT_FINITE = Pattern.compile("[+-]?(nan|inf|infinity)");
+
+    enum Kind { STRING, DECIMAL, LONG }
+
+    /** One field of the spec. */
+    static final class Field {
+        final String name;
+        final Kind kind;
+        final boolean required;
+        final boolean positive;
+        final boolean eventTime;
+        final String[] symbols;
+
+        Field(String text) {
+            String[] parts = text.split("\\|", 4);
+            name = parts[0];
+            kind = Kind.valueOf(parts[1]);
+            required = parts[2].contains("r");
+            positive = parts[2].contains("p");
+            eventTime = parts[2].contains("t");
+            symbols = parts[3].isEmpty() ? new String[0] : parts[3].split(",");
+        }
+
+        DataType type() {
+            switch (kind) {
+                case DECIMAL:
+                    return DataTypes.DECIMAL(18, SCALE);
+                case LONG:
+                    return DataTypes.BIGINT();
+                default:
+                    return DataTypes.STRING();
+            }
+        }
+    }
+
+    static Field[] fields(String spec) {
+        String[] parts = spec.split(";");
+        Field[] fields = new Field[parts.length];
+        for (int i = 0; i < parts.length; i++) {
+            fields[i] = new Field(parts[i]);
+        }
+        return fields;
+    }
+
+    /** Why a record cannot be used; carries no stack trace, because it is an answer. */
+    private static final class Refused extends Exception {
+        private static final long serialVersionUID = 1L;
+        final String type;
+
+        Refused(String type, String message) {
+            super(message, null, false, false);
+            this.type = type;
+        }
+    }
+
+    private transient String spec;
+    private transient Field[] fields;
+    private transient Map<String, Integer> index;
+    private transient JsonToken[] tokens;
+    private transient String[] texts;
+    private transient JsonFactory factory;
+    private transient CharsetDecoder decoder;
+
+    @Override
+    public TypeInference getTypeInference(DataTypeFactory typeFactory) {
+        return TypeInference.newBuilder()
+                .typedArguments(
+                        DataTypes.BYTES(),
+                        DataTypes.TIMESTAMP_LTZ(3).bridgedTo(TimestampData.class),
+                        DataTypes.STRING().bridgedTo(StringData.class))
+                .outputTypeStrategy(call -> {
+                    String text = call.getArgumentValue(2, String.class).orElseThrow(
+                            () -> new IllegalArgumentException("the spec must be a literal"));
+                    Field[] all = fields(text);
+                    DataTypes.Field[] row = new DataTypes.Field[all.length + 3];
+                    for (int i = 0; i < all.length; i++) {
+                        row[i] = DataTypes.FIELD(all[i].name, all[i].type());
+                    }
+                    row[all.length] = DataTypes.FIELD("error_type", DataTypes.STRING());
+                    row[all.length + 1] = DataTypes.FIELD("error_message", DataTypes.STRING());
+                    row[all.length + 2] = DataTypes.FIELD("original_value", DataTypes.STRING());
+                    return Optional.of(DataTypes.ROW(row).bridgedTo(RowData.class));
+                })
+                .build();
+    }
+
+    private void prepare(StringData text) {
+        spec = text.toString();
+        fields = fields(spec);
+        index = new HashMap<>();
+        for (int i = 0; i < fields.length; i++) {
+            index.put(fields[i].name, i);
+        }
+        tokens = new JsonToken[fields.length];
+        texts = new String[fields.length];
+        factory = factory();
+        decoder = StandardCharsets.UTF_8.newDecoder();
+    }
+
+    static JsonFactory factory() {
+        return JsonFactory.builder()
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxStringLength(Integer.MAX_VALUE)
+                        .maxNumberLength(Integer.MAX_VALUE)
+                        .build())
+                // Names of unknown records must not fill a table that is shared by the whole JVM.
+                .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+                .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+                .build();
+    }
+
+    public void eval(byte[] value, TimestampData sourceTime, StringData specText) {
+        if (fields == null) {
+            prepare(specText);
+        }
+        GenericRowData row = new GenericRowData(fields.length + 3);
+        try {
+            read(value, sourceTime.getMillisecond(), row);
+        } catch (Refused refused) {
+            for (int i = 0; i < fields.length; i++) {
+                row.setField(i, null);
+            }
+            row.setField(fields.length, StringData.fromString(refused.type));
+            row.setField(fields.length + 1, StringData.fromString(refused.getMessage()));
+            row.setField(fields.length + 2, original(value));
+        }
+        collect(row);
+    }
+
+    private static StringData original(byte[] value) {
+        if (value == null) {
+            return null;
+        }
+        // A code point takes at most four bytes: no need to decode all of a 5 MB record.
+        int bytes = Math.min(value.length, 4 * ORIGINAL_VALUE_CHARACTERS + 4);
+        String text = new String(value, 0, bytes, StandardCharsets.UTF_8);
+        int characters = text.codePointCount(0, text.length());
+        if (characters > ORIGINAL_VALUE_CHARACTERS) {
+            text = text.substring(0, text.offsetByCodePoints(0, ORIGINAL_VALUE_CHARACTERS));
+        }
+        return StringData.fromString(text);
+    }
+
+    private void read(byte[] value, long sourceTimeMs, GenericRowData row) throws Refused {
+        if (value == null) {
+            throw new Refused("tombstone", "the value is null");
+        }
+        CharBuffer chars;
+        try {
+            chars = decoder.reset().decode(ByteBuffer.wrap(value));
+        } catch (CharacterCodingException error) {
+            throw new Refused("invalid-utf8", "the value is not UTF-8");
+        }
+        parse(chars);
+        for (int i = 0; i < fields.length; i++) {
+            row.setField(i, typed(fields[i], tokens[i], texts[i]));
+        }
+        for (int i = 0; i < fields.length; i++) {
+            if (fields[i].kind == Kind.DECIMAL && row.getField(i) != null) {
+                row.setField(i, inRange(fields[i], (String) row.getField(i)));
+            }
+        }
+        for (int i = 0; i < fields.length; i++) {
+            if (fields[i].eventTime && row.getField(i) != null) {
+                checkTime(fields[i], (Long) row.getField(i), sourceTimeMs);
+            }
+        }
+    }
+
+    /** Fills tokens and texts; the whole text must be one JSON object and nothing else. */
+    private void parse(CharBuffer chars) throws Refused {
+        for (int i = 0; i < fields.length; i++) {
+            tokens[i] = null;
+            texts[i] = null;
+        }
+        String repeated = null;
+        JsonToken first;
+        try (JsonParser parser = factory.createParser(
+                chars.array(), chars.arrayOffset() + chars.position(), chars.remaining())) {
+            first = parser.nextToken();
+            if (first == null) {
+                throw new Refused("invalid-json", "the value is empty");
+            }
+            if (first == JsonToken.START_OBJECT) {
+                while (parser.nextToken() != JsonToken.END_OBJECT) {
+                    Integer at = index.get(parser.currentName());
+                    JsonToken token = parser.nextToken();
+                    if (at == null || token.isStructStart()) {
+                        parser.skipChildren();
+                    }
+                    if (at != null) {
+                        if (tokens[at] != null && repeated == null) {
+                            repeated = fields[at].name;
+                        }
+                        tokens[at] = token;
+                        texts[at] = token.isStructStart() ? token.asString() : parser.getText();
+                    } else if (token == JsonToken.VALUE_STRING) {
+                        // Strings that nobody reads are skipped lazily: finish to find bad escapes.
+                        parser.finishToken();
+                    }
+                }
+            } else {
+                parser.skipChildren();
+                if (first == JsonToken.VALUE_STRING) {
+                    parser.finishToken();
+                }
+            }
+            if (parser.nextToken() != null) {
+                throw new Refused("invalid-json", "there is text after the JSON value");
+            }
+        } catch (java.io.IOException error) {
+            String message = String.valueOf(error.getMessage()).split("\n", 2)[0];
+            throw new Refused("invalid-json", shown(message, 200));
+        }
+        if (first != JsonToken.START_OBJECT) {
+            throw new Refused("not-an-object", "the value is JSON, but not an object");
+        }
+        if (repeated != null) {
+            throw new Refused("repeated-field", repeated + ": the name occurs twice");
+        }
+    }
+
+    private static String shown(String text, int characters) {
+        return text.length() <= characters ? text : text.substring(0, characters) + "…";
+    }
+
+    private static Refused wrongType(Field field, String text, String expected) {
+        return new Refused(
+                "wrong-type",
+                field.name + ": " + shown(text, SHOWN_CHARACTERS) + " is not " + expected);
+    }
+
+    private static String strip(String text) {
+        return text.strip();
+    }
+
+    /** A string, a long, or the text of a decimal that is checked in a second pass. */
+    private static Object typed(Field field, JsonToken token, String text) throws Refused {
+        boolean isString = token == JsonToken.VALUE_STRING;
+        if (token == null || token == JsonToken.VALUE_NULL || isString && text.isBlank()) {
+            if (field.required) {
+                throw new Refused("missing-field", field.name + ": required, but absent or empty");
+            }
+            return null;
+        }
+        switch (field.kind) {
+            case DECIMAL: {
+                if (token.isNumeric()) {
+                    return text;
+                }
+                String number = isString ? strip(text) : "";
+                if (NUMBER.matcher(number).matches()
+                        || NOT_FINITE.matcher(number.toLowerCase(Locale.ROOT)).matches()) {
+                    return number;
+                }
+                throw wrongType(field, text, "a number");
+            }
+            case LONG: {
+                String number = isString ? strip(text) : text;
+                if ((token == JsonToken.VALUE_NUMBER_INT || isString)
+                        && INTEGER.matcher(number).matches()) {
+                    try {
+                        return Long.parseLong(number);
+                    } catch (NumberFormatException tooLarge) {
+                        throw wrongType(field, text, "a 64-bit integer");
+                    }
+                }
+                throw wrongType(field, text, "an integer");
+            }
+            default: {
+                if (!isString) {
+                    throw wrongType(field, text, "a string");
+                }
+                if (field.symbols.length == 0) {
+                    return StringData.fromString(text);
+                }
+                String symbol = strip(text).toUpperCase(Locale.ROOT);
+                for (String known : field.symbols) {
+                    if (known.equals(symbol)) {
+                        return StringData.fromString(symbol);
+                    }
+                }
+                throw wrongType(field, text, "one of " + String.join(", ", field.symbols));
+            }
+        }
+    }
+
+    private static DecimalData inRange(Field field, String text) throws Refused {
+        String shown = field.name + ": " + shown(text, SHOWN_CHARACTERS);
+        if (text.length() > MAX_NUMBER_CHARACTERS) {
+            throw new Refused("out-of-range", shown + " has more than 100 characters");
+        }
+        // The double first: a decimal with a huge exponent costs gigabytes to round.
+        double rough = NOT_FINITE.matcher(text.toLowerCase(Locale.ROOT)).matches()
+                ? Double.NaN : Double.parseDouble(text);
+        if (Double.isNaN(rough) || Double.isInfinite(rough)) {
+            throw new Refused("not-finite", shown + " is not finite");
+        }
+        BigDecimal number = Math.abs(rough) < 1e-9 ? BigDecimal.ZERO.setScale(SCALE)
+                : Math.abs(rough) > 1e11 ? new BigDecimal(rough)
+                : new BigDecimal(text).setScale(SCALE, RoundingMode.HALF_UP);
+        if (field.positive && number.signum() <= 0) {
+            throw new Refused("not-positive", shown + " is not above zero");
+        }
+        if (number.abs().compareTo(LIMIT) >= 0) {
+            throw new Refused("out-of-range", shown + " has more than 10 digits before the point");
+        }
+        return DecimalData.fromBigDecimal(number, 18, SCALE);
+    }
+
+    private static void checkTime(Field field, long millis, long sourceTimeMs) throws Refused {
+        if (millis <= 0) {
+            throw new Refused("out-of-range", field.name + ": " + millis + " is not after 1970");
+        }
+        if (millis > sourceTimeMs + MAX_FUTURE_MS) {
+            throw new Refused(
+                    "future-time",
+                    field.name + ": " + millis + " is more than 5 minutes after its arrival");
+        }
+    }
+}
