@@ -1,0 +1,151 @@
+"""The embedded cluster: a real JobManager and a real TaskManager process on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from workbench.config import Settings
+from workbench.stack.files import Layout, write_atomic
+from workbench.stack.flink_home import (
+    JAVA_17_OPTIONS,
+    UTC,
+    class_path,
+    common_configuration,
+    flat_yaml,
+    home_environment,
+)
+from workbench.stack.java import Java
+from workbench.stack.ports import HOST
+from workbench.stack.processes import markers
+
+JOBMANAGER = "jobmanager"
+TASKMANAGER = "taskmanager"
+
+# MiB of the TaskManager beside its heap and its managed memory. Eight jobs with Iceberg sinks and
+# exactly-once producers ran in this; Flink derives it from a total size where its scripts are used.
+FRAMEWORK_HEAP = 128
+FRAMEWORK_OFF_HEAP = 128
+NETWORK = 128
+METASPACE = 384
+OVERHEAD = 128
+
+
+def configuration(
+    settings: Settings, layout: Layout, ports: dict[str, int]
+) -> dict[str, str | int]:
+    """Return the cluster's ``config.yaml`` as flat keys."""
+    stack = settings.stack
+    return {
+        **common_configuration(layout),
+        "jobmanager.rpc.address": HOST,
+        "jobmanager.bind-host": HOST,
+        "jobmanager.rpc.port": ports["flink_rpc"],
+        "jobmanager.memory.heap.size": f"{stack.jobmanager_heap_mb}m",
+        "jobmanager.execution.failover-strategy": "region",
+        "rest.address": HOST,
+        "rest.bind-address": HOST,
+        "rest.port": ports["flink_rest"],
+        "rest.bind-port": str(ports["flink_rest"]),
+        "taskmanager.host": HOST,
+        "taskmanager.bind-host": HOST,
+        "taskmanager.numberOfTaskSlots": stack.slots,
+        "taskmanager.cpu.cores": 2,
+        "taskmanager.memory.framework.heap.size": f"{FRAMEWORK_HEAP}m",
+        "taskmanager.memory.framework.off-heap.size": f"{FRAMEWORK_OFF_HEAP}m",
+        "taskmanager.memory.task.heap.size": f"{stack.taskmanager_heap_mb - FRAMEWORK_HEAP}m",
+        "taskmanager.memory.task.off-heap.size": "0",
+        "taskmanager.memory.network.min": f"{NETWORK}m",
+        "taskmanager.memory.network.max": f"{NETWORK}m",
+        "taskmanager.memory.managed.size": f"{stack.taskmanager_managed_mb}m",
+        "taskmanager.memory.jvm-metaspace.size": f"{METASPACE}m",
+        "taskmanager.memory.jvm-overhead.min": f"{OVERHEAD}m",
+        "taskmanager.memory.jvm-overhead.max": f"{OVERHEAD}m",
+        # Started together with the JobManager, the TaskManager would ask again only after 10 s.
+        "cluster.registration.error-delay": "500 ms",
+        # A killed TaskManager is noticed in seconds; the default is up to 50.
+        "heartbeat.interval": "2000 ms",
+        "heartbeat.timeout": "10000 ms",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "30 s",
+        "web.tmpdir": str(layout.flink_tmp),
+        # The state of a job over REST is at most this old; the default of 3 s makes waiting slow.
+        "web.refresh-interval": "500 ms",
+        # Finished jobs stay visible for a day, but do not pile up.
+        "jobstore.expiration-time": 86_400,
+        "jobstore.max-capacity": 200,
+    }
+
+
+def prepare(
+    settings: Settings, layout: Layout, ports: dict[str, int], home: Path
+) -> None:
+    """Write the cluster's configuration."""
+    conf = layout.flink_conf
+    write_atomic(
+        conf / "config.yaml", flat_yaml(configuration(settings, layout, ports))
+    )
+    for name in ("log4j-console.properties", "log4j.properties"):
+        write_atomic(conf / name, (home / "conf" / name).read_text())
+
+
+def _command(
+    layout: Layout, java: Java, part: str, memory: list[str], main: str
+) -> list[str]:
+    return [
+        java.executable,
+        *memory,
+        *("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", UTC),
+        *JAVA_17_OPTIONS.split(),
+        f"-Djava.io.tmpdir={layout.flink_tmp}",
+        f"-Dlog.file={layout.logs / part}.log",
+        f"-Dlog4j.configurationFile={layout.flink_conf / 'log4j-console.properties'}",
+        *markers(layout, part),
+        main,
+        *("--configDir", str(layout.flink_conf)),
+    ]
+
+
+def jobmanager_command(settings: Settings, layout: Layout, java: Java) -> list[str]:
+    """Return the command of the JobManager."""
+    heap = settings.stack.jobmanager_heap_mb
+    memory = [f"-Xms{min(heap, 256)}m", f"-Xmx{heap}m", "-XX:MaxMetaspaceSize=256m"]
+    main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+    return _command(layout, java, JOBMANAGER, memory, main)
+
+
+def taskmanager_command(settings: Settings, layout: Layout, java: Java) -> list[str]:
+    """Return the command of the TaskManager; its memory parts are in the configuration."""
+    heap = settings.stack.taskmanager_heap_mb
+    memory = [
+        *(f"-Xms{min(heap, 512)}m", f"-Xmx{heap}m"),
+        f"-XX:MaxDirectMemorySize={FRAMEWORK_OFF_HEAP + NETWORK}m",
+        f"-XX:MaxMetaspaceSize={METASPACE}m",
+    ]
+    main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+    return _command(layout, java, TASKMANAGER, memory, main)
+
+
+def environment(settings: Settings, layout: Layout, home: Path) -> dict[str, str]:
+    """Return the variables of both processes."""
+    return {
+        **os.environ,
+        **home_environment(settings, home),
+        "FLINK_CONF_DIR": str(layout.flink_conf),
+        "CLASSPATH": class_path(home),
+    }
+
+
+def ask(rest_url: str, path: str, timeout: float = 2.0) -> Any:
+    """Return the answer of a GET of Flink's REST interface; None where nothing answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{rest_url}{path}", timeout=timeout) as answer:
+            return json.load(answer)
+    except (OSError, ValueError, urllib.error.URLError):
+        return None

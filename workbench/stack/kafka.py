@@ -1,0 +1,172 @@
+"""The embedded broker: one Kafka node that is broker and controller (KRaft), on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from workbench.config import Settings
+from workbench.errors import StackError
+from workbench.stack.files import Layout, disk_errors, write_atomic
+from workbench.stack.flink_home import LOG4J, UTC
+from workbench.stack.java import Java
+from workbench.stack.ports import HOST
+from workbench.stack.processes import markers
+
+PART = "kafka"
+#: The biggest record a topic takes. Contracts promise 5 MB values a fate: room for their headers.
+MESSAGE_MAX_BYTES = 16 * 1024 * 1024
+
+
+def _properties(
+    settings: Settings, layout: Layout, ports: dict[str, int]
+) -> dict[str, object]:
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        # A static quorum: the port is not written into the data and may change.
+        "controller.quorum.voters": f"1@{HOST}:{ports['kafka_controller']}",
+        "listeners": (
+            f"PLAINTEXT://{HOST}:{ports['kafka']},CONTROLLER://{HOST}:{ports['kafka_controller']}"
+        ),
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports['kafka']}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": layout.kafka / "data",
+        # A topic is made by `workbench topics apply`, never by a typing error.
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": 1,
+        "offsets.topic.replication.factor": 1,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        # Few internal partitions: each costs files and start-up time, one user needs no more.
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.num.partitions": 1,
+        # The first consumer of a group need not wait for others.
+        "group.initial.rebalance.delay.ms": 0,
+        "message.max.bytes": MESSAGE_MAX_BYTES,
+        "replica.fetch.max.bytes": MESSAGE_MAX_BYTES,
+        "replica.fetch.response.max.bytes": 4 * MESSAGE_MAX_BYTES,
+        "log.segment.bytes": 128 * 1024 * 1024,
+        # The cleaner takes its buffer from the heap: 128 MiB by default.
+        "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+    }
+
+
+def _escape(value: object) -> str:
+    return str(value).replace("\\", "\\\\")
+
+
+def _write_conf(settings: Settings, layout: Layout, ports: dict[str, int]) -> Path:
+    target = layout.kafka / "server.properties"
+    lines = [
+        f"{k}={_escape(v)}\n" for k, v in _properties(settings, layout, ports).items()
+    ]
+    write_atomic(target, "".join(lines))
+    write_atomic(layout.kafka / "log4j2.properties", LOG4J.format(level="INFO"))
+    return target
+
+
+def environment(jars: list[Path]) -> dict[str, str]:
+    """Return the variables of the broker; the class path is not an argument, to keep `ps` short."""
+    return {**os.environ, "CLASSPATH": os.pathsep.join(map(str, jars))}
+
+
+def prepare(
+    settings: Settings,
+    layout: Layout,
+    ports: dict[str, int],
+    java: Java,
+    jars: list[Path],
+) -> list[str]:
+    """Write the configuration, format the storage at the first time; return the broker's command.
+
+    Raises
+    ------
+    StackError
+        Where the storage cannot be formatted; with the tool's own last line.
+    """
+    conf = _write_conf(settings, layout, ports)
+    if not (layout.kafka / "data" / "meta.properties").is_file():
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        with disk_errors(layout.kafka):
+            done = subprocess.run(
+                [
+                    java.executable,
+                    *("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+                    *markers(layout, "kafka-format"),
+                    *(
+                        f"-Dlog4j2.configurationFile={(layout.kafka / 'log4j2.properties')}",
+                    ),
+                    f"-Dlog.file={layout.logs / 'kafka-format.log'}",
+                    "kafka.tools.StorageTool",
+                    *("format", "--ignore-formatted", "-t", cluster, "-c", str(conf)),
+                ],
+                env=environment(jars),
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+        if done.returncode != 0:
+            said = (done.stderr + done.stdout).strip().splitlines() or ["no output"]
+            raise StackError(
+                f"the broker's storage could not be formatted: {said[-1].strip()}",
+                hint="`workbench stack down --purge` removes what is left of it",
+            )
+    heap = settings.stack.kafka_heap_mb
+    return [
+        java.executable,
+        *(
+            f"-Xms{min(heap, 256)}m",
+            f"-Xmx{heap}m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+        ),
+        "-XX:MaxMetaspaceSize=192m",
+        UTC,
+        f"-Djava.io.tmpdir={layout.kafka}",
+        f"-Dlog4j2.configurationFile={layout.kafka / 'log4j2.properties'}",
+        f"-Dlog.file={layout.logs / 'kafka.log'}",
+        *markers(layout, PART),
+        "kafka.Kafka",
+        str(conf),
+    ]
+
+
+def answers(bootstrap_servers: str, timeout: float = 2.0) -> bool:
+    """Say whether a broker answers a metadata request."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    client = AdminClient(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "socket.timeout.ms": int(timeout * 1000),
+            "reconnect.backoff.max.ms": 200,
+            # Refused connections while it starts are no news.
+            "log_level": 0,
+            "logger": _silent(),
+        }
+    )
+    try:
+        return bool(client.list_topics(timeout=timeout).brokers)
+    except KafkaException:
+        return False
+
+
+def _silent() -> object:
+    import logging
+
+    logger = logging.getLogger("workbench.stack.kafka.client")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
