@@ -1,0 +1,1 @@
+"""The lake: its catalog, its tables, writing to them, and sessions that read pinned snapshots."""
