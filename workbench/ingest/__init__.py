@@ -1,0 +1,1 @@
+"""Getting data in: files of several forms, captures of exchanges, and a generator."""
