@@ -262,3 +262,12 @@ def check_all(jars: Iterable[Jar]) -> list[str]:
         except StackError as error:
             problems.append(str(error))
     return problems
+
+
+if __name__ == "__main__":
+    import sys
+
+    try:
+        ensure_jars("flink", "kafka", "build", progress=lambda line: print(line, file=sys.stderr))
+    except StackError as error:
+        sys.exit(f"error: {error}")
