@@ -48,6 +48,7 @@ MAX_NUMBER_CHARACTERS = 100
 SHOWN_CHARACTERS = 80
 #: Not an enumeration of the contract, because an unknown status has a topic of its own.
 STATUS = "status"
+STATUS_EXPECTED = "expected " + ", ".join(STATUSES)
 
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -140,9 +141,9 @@ def status_problem(status: str | None) -> Refused | None:
     if status in STATUSES:
         return None
     if status is None:
-        return Refused("missing-status", f"status: missing, {_STATUS_EXPECTED}", UNROUTABLE)
+        return Refused("missing-status", f"status: missing, {STATUS_EXPECTED}", UNROUTABLE)
     shown = _shown(status)
-    return Refused("unknown-status", f"status: {shown} unknown, {_STATUS_EXPECTED}", UNROUTABLE)
+    return Refused("unknown-status", f"status: {shown} unknown, {STATUS_EXPECTED}", UNROUTABLE)
 
 
 def original_value(value: bytes | None) -> str | None:
@@ -156,9 +157,6 @@ def original_value(value: bytes | None) -> str | None:
     # A character has at most four bytes: no need to decode all of a 5 MB record.
     head = value[: 4 * ORIGINAL_VALUE_CHARACTERS + 4]
     return head.decode("utf-8", "replace")[:ORIGINAL_VALUE_CHARACTERS]
-
-
-_STATUS_EXPECTED = "expected " + ", ".join(STATUSES)
 
 
 def _parsed(value: bytes | None) -> Any:

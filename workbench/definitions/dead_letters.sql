@@ -1,0 +1,14 @@
+-- The records a job refuses. Each job owns some dead-letter topics of what it reads: landing and
+-- enrichment what cannot be used, the router what has no topic.
+SELECT
+    error_topic AS topic,
+    original_value,
+    error_type,
+    error_message,
+    source_topic,
+    source_partition,
+    source_offset,
+    $job AS job,
+    $now AS failed_at
+FROM read_trades
+WHERE list_contains($dead_letter_topics, error_topic)

@@ -1,0 +1,234 @@
+"""Raw records into DuckDB, and each of them read: the relations `raw` and `read_trades`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.contracts.reader import (
+    SHOWN_CHARACTERS,
+    STATUS_EXPECTED,
+    Refused,
+    original_value,
+    read_record,
+)
+from workbench.contracts.records import (
+    MAX_FUTURE_MS,
+    ORIGINAL_VALUE_CHARACTERS,
+    SIDES,
+    STATUSES,
+    TRADE_EVENT,
+)
+from workbench.contracts.topics import UNROUTABLE
+from workbench.contracts.types import duckdb_type
+
+RAW_TRADES = "raw.trades"
+
+# A plain record: a flat object of strings without escapes and of numbers that a double holds
+# exactly, with their digits as the contract keeps them. Everything else is for the strict reader.
+_SPACE = r"[ \t\r\n]*"
+_TEXT = r'"[ !#-\[\]-~]*"'
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,17}|(?:0|[1-9][0-9]{0,6})\.[0-9]{1,8}|[1-9][0-9]{7,9}\.[0-9]{1,5})"
+_MEMBER = f"{_SPACE}{_TEXT}{_SPACE}:{_SPACE}(?:{_TEXT}|{_NUMBER}|true|false|null){_SPACE}"
+PLAIN_OBJECT = rf"{_SPACE}\{{{_MEMBER}(?:,{_MEMBER})*\}}{_SPACE}"
+#: Nothing is rounded and nothing is out of range.
+PLAIN_DECIMAL = r'"?[0-9]{1,10}(\.[0-9]{1,8})?"?'
+PLAIN_LONG = r'"?[0-9]{1,18}"?'
+REPEATED_FIELD = "|".join(rf'"{f.name}"\s*:.*"{f.name}"\s*:' for f in TRADE_EVENT.fields)
+
+_VERDICT = ("error_type", "error_message", "error_topic", "original_value")
+_READING = pa.struct(
+    [
+        *(pa.field(name, pa.string()) for name in _VERDICT),
+        *(
+            pa.field(
+                f.name,
+                {"DECIMAL(18, 8)": pa.decimal128(18, 8), "BIGINT": pa.int64()}.get(
+                    duckdb_type(f.type), pa.string()
+                ),
+            )
+            for f in TRADE_EVENT.fields
+        ),
+    ]
+)
+
+
+def connect(memory_limit: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a connection for definitions: in memory, in UTC, with the exact macros of the lake.
+
+    Examples
+    --------
+    >>> connect().sql("SELECT vwap(10::DECIMAL(38, 16), 3::DECIMAL(38, 8))").fetchone()
+    (Decimal('3.3333'),)
+    """
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    con.execute("SET memory_limit = $limit", {"limit": memory_limit})
+    if threads is not None:
+        con.execute("SET threads = $threads", {"threads": threads})
+    con.execute(files("workbench.lake").joinpath("macros.sql").read_text())
+    con.create_function(
+        "read_trade",
+        _read_trades,
+        ["BLOB", "BIGINT"],
+        _struct_type(),
+        type="arrow",
+        null_handling="special",
+    )
+    return con
+
+
+def load_raw(
+    con: duckdb.DuckDBPyConnection,
+    batches: Iterable[pa.RecordBatch | bytes | None] | pa.Table,
+    *,
+    topic: str = RAW_TRADES,
+    source_time: datetime | None = None,
+) -> None:
+    """Make the relation `raw` from messages.
+
+    Parameters
+    ----------
+    con
+        A connection made by `connect`.
+    batches
+        Values (None is a tombstone); or batches of `workbench.ingest.files.iter_batches`, of
+        which only those of `topic` are taken; or a table that already has the columns of
+        `raw`: ``source_topic``, ``source_partition``, ``source_offset``, ``source_time``, ``value``.
+    topic
+        Name the records are known by.
+    source_time
+        When they arrived; now when None. Records stamped far after it are refused.
+    """
+    if isinstance(batches, pa.Table):
+        table = batches.select(_RAW.names).cast(_RAW)
+    else:
+        value = _values(batches, topic)
+        rows = len(value)
+        arrived = pa.scalar(source_time or datetime.now(UTC), _RAW.field("source_time").type)
+        table = pa.Table.from_arrays(
+            [
+                pa.repeat(pa.scalar(topic), rows),
+                pa.repeat(pa.scalar(0, pa.int32()), rows),
+                pa.array(np.arange(rows)),
+                pa.repeat(arrived, rows),
+                value,
+            ],
+            schema=_RAW,
+        )
+    con.register("raw", table)
+
+
+_RAW = pa.schema(
+    {
+        "source_topic": pa.string(),
+        "source_partition": pa.int32(),
+        "source_offset": pa.int64(),
+        "source_time": pa.timestamp("us", "UTC"),
+        "value": pa.binary(),
+    }
+)
+
+
+def _values(batches: Iterable[pa.RecordBatch | bytes | None], topic: str) -> pa.ChunkedArray:
+    chunks: list[pa.Array] = []
+    loose: list[bytes | None] = []
+    for batch in batches:
+        if not isinstance(batch, pa.RecordBatch):
+            loose.append(batch)
+            continue
+        topics = batch.column("topic")
+        chunks.append(batch.column("value").filter(pc.equal(topics, topic)))
+    if loose:
+        chunks.append(pa.array(loose, pa.binary()))
+    return pa.chunked_array(chunks, pa.binary())
+
+
+def read_trades(con: duckdb.DuckDBPyConnection, *, keep_value: bool = False) -> None:
+    """Make the relation `read_trades` from `raw`: every record with its fields or its error.
+
+    Parameters
+    ----------
+    con
+        A connection on which `load_raw` was called.
+    keep_value
+        Whether the original bytes stay as column ``value``; the router needs them.
+    """
+    query = sql("read_trades")
+    kept = "*" if keep_value else "* EXCLUDE (value)"
+    parameters = {
+        "plain_object": PLAIN_OBJECT,
+        "repeated_field": REPEATED_FIELD,
+        "fields": json.dumps({field.name: "JSON" for field in TRADE_EVENT.fields}),
+        "plain_decimal": PLAIN_DECIMAL,
+        "plain_long": PLAIN_LONG,
+        "sides": list(SIDES),
+        "statuses": list(STATUSES),
+        "status_expected": STATUS_EXPECTED,
+        "max_future_ms": MAX_FUTURE_MS,
+        "shown_characters": SHOWN_CHARACTERS,
+        "original_value_characters": ORIGINAL_VALUE_CHARACTERS,
+        "unroutable": UNROUTABLE,
+    }
+    create = f"CREATE OR REPLACE TEMP TABLE records_read AS SELECT {kept} FROM ({query})"
+    con.execute(create, parameters)
+    con.execute("CREATE OR REPLACE TEMP VIEW read_trades AS SELECT * FROM records_read")
+
+
+def load_events(con: duckdb.DuckDBPyConnection, events: pa.Table) -> None:
+    """Make the relation `read_trades` from trade events that are known to be valid.
+
+    Parameters
+    ----------
+    con
+        A connection made by `connect`.
+    events
+        The columns of market.trades. Nothing is read or checked: parsing is skipped.
+    """
+    con.register("events", events)
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW read_trades AS SELECT *, epoch_ms(event_time) AS timestamp_ms, "
+        "NULL::VARCHAR AS error_type, NULL::VARCHAR AS error_message, "
+        "NULL::VARCHAR AS error_topic, NULL::VARCHAR AS original_value FROM events"
+    )
+
+
+def sql(name: str) -> str:
+    """Return the text of one definition, for example ``aggregates``."""
+    return files("workbench.definitions").joinpath(f"{name}.sql").read_text()
+
+
+def _struct_type() -> Any:
+    members: dict[str, Any] = dict.fromkeys(_VERDICT, "VARCHAR")
+    members |= {field.name: duckdb_type(field.type) for field in TRADE_EVENT.fields}
+    return duckdb.struct_type(members)
+
+
+def _read_trades(values: pa.ChunkedArray, source_ms: pa.ChunkedArray) -> pa.Array:
+    """The strict reader over a vector of DuckDB."""
+    readings = [
+        _reading(value, arrived)
+        for value, arrived in zip(values.to_pylist(), source_ms.to_pylist(), strict=True)
+    ]
+    return pa.array(readings, _READING)
+
+
+def _reading(value: bytes | None, source_ms: int) -> dict[str, Any]:
+    result = read_record(TRADE_EVENT, value, source_ms)
+    if not isinstance(result, Refused):
+        return result.values
+    return {
+        "error_type": result.error_type,
+        "error_message": result.error_message,
+        "error_topic": result.topic,
+        "original_value": original_value(value),
+    }

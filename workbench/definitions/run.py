@@ -1,0 +1,164 @@
+"""Run the definition of a job: the rows it lands and the messages it sends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.contracts import Field, Job, Record, job_named, table_named
+from workbench.contracts.records import (
+    DEAD_LETTER,
+    ENRICHED_TRADE,
+    EXECUTIONS,
+    MILLIS,
+    TRADE_AGGREGATE,
+)
+from workbench.contracts.topics import ROUTES, UNROUTABLE
+from workbench.contracts.types import duckdb_type
+from workbench.definitions.raw import read_trades, sql
+from workbench.errors import UsageError
+
+Results = dict[str, pa.Table]
+
+
+def run_definition(
+    con: duckdb.DuckDBPyConnection,
+    job: str,
+    *,
+    now: datetime | None = None,
+    symbols: Path | None = None,
+    reread: bool = True,
+) -> Results:
+    """Return what a job makes of the records in `raw`.
+
+    Parameters
+    ----------
+    con
+        A connection on which `load_raw` (or `load_events`) was called.
+    job
+        ``landing``, ``router``, ``aggregates`` or ``enrichment``.
+    now
+        What ``failed_at``, ``computed_at`` and ``enriched_at`` are; the wall clock when None.
+    symbols
+        CSV of the reference data, for the enrichment; the file of the project when None.
+    reread
+        Whether `raw` is read again. Give False after `load_events`, and for a second job over
+        the same `raw` (not for the router, which needs the original bytes).
+
+    Returns
+    -------
+    dict of str to pyarrow.Table
+        One entry per table and per topic of the job, with the columns of its contract; the
+        topics of the router have ``topic``, ``key`` and ``value`` (binary). The definition of
+        aggregates has no watermark and so no ops.late_rows.
+
+    Raises
+    ------
+    UsageError
+        When there is no such job, or no definition of it.
+    """
+    contract = job_named(job)
+    if contract.name not in _RUN:
+        raise UsageError(f"job {job!r} has no DuckDB definition", hint="known: " + ", ".join(_RUN))
+    if reread:
+        read_trades(con, keep_value=contract.name == "router")
+    moment = now or datetime.now(UTC)
+    results = _RUN[contract.name](con, moment, symbols)
+    if "ops.dead_letters" in contract.tables:
+        results |= _dead_letters(con, contract, moment)
+    return results
+
+
+def _landing(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+    return {"market.trades": _table(con, "market.trades", sql("landing"), {})}
+
+
+def _router(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+    parameters = {
+        "statuses": list(ROUTES),
+        "topics": list(ROUTES.values()),
+        "unroutable": UNROUTABLE,
+    }
+    routed = con.execute(sql("router"), parameters).to_arrow_table()
+    topics = sorted({*ROUTES.values(), UNROUTABLE})
+    return {name: routed.filter(pc.field("topic") == name) for name in topics}
+
+
+def _aggregates(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+    parameters = {
+        "executions": list(EXECUTIONS),
+        "window_sizes": list(TRADE_AGGREGATE.field("window_size").symbols),
+        "now": now,
+    }
+    rows = _table(con, "market.trade_aggregates", sql("aggregates"), parameters)
+    return {
+        "market.trade_aggregates": rows,
+        "analytics.trade-aggregates": _messages(con, TRADE_AGGREGATE, rows, {}),
+    }
+
+
+def _enrichment(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+    if symbols is None:
+        from workbench.config import load_settings
+
+        symbols = load_settings().symbols_file
+    parameters = {"executions": list(EXECUTIONS), "symbols": str(symbols), "now": now}
+    rows = _table(con, "market.enriched_trades", sql("enrichment"), parameters)
+    times = {"timestamp_ms": "event_time", "enriched_at_ms": "enriched_at"}
+    return {
+        "market.enriched_trades": rows,
+        "enriched.trades": _messages(con, ENRICHED_TRADE, rows, times),
+    }
+
+
+_RUN = {
+    "landing": _landing,
+    "router": _router,
+    "aggregates": _aggregates,
+    "enrichment": _enrichment,
+}
+
+
+def _dead_letters(con: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Results:
+    """The records the job refuses: as rows, and as messages where a topic carries the reason."""
+    topics = [name for name in job.topics if name.startswith("dlq.")]
+    parameters = {"job": job.name, "now": now, "dead_letter_topics": topics}
+    rows = _table(con, "ops.dead_letters", sql("dead_letters"), parameters)
+    results = {"ops.dead_letters": rows}
+    for name in topics:
+        if name != UNROUTABLE:  # that one carries the original bytes
+            part = rows.filter(pc.field("topic") == name)
+            results[name] = _messages(con, DEAD_LETTER, part, {"timestamp_ms": "failed_at"})
+    return results
+
+
+def _table(
+    con: duckdb.DuckDBPyConnection, name: str, query: str, parameters: dict[str, Any]
+) -> pa.Table:
+    """The rows of a query with the columns and types of a table of the lake, in its order."""
+    contract = table_named(name)
+    columns = ", ".join(
+        f"CAST({c.name} AS {duckdb_type(c.type)}) AS {c.name}" for c in contract.columns
+    )
+    order = ", ".join(contract.sort_by)
+    return con.execute(
+        f"SELECT {columns} FROM ({query}) ORDER BY {order}", parameters
+    ).to_arrow_table()
+
+
+def _messages(
+    con: duckdb.DuckDBPyConnection, record: Record, rows: pa.Table, renamed: dict[str, str]
+) -> pa.Table:
+    """Rows of a table as the fields of a topic's record: times are milliseconds."""
+
+    def column(field: Field) -> str:
+        source = renamed.get(field.name, field.name)
+        return f"epoch_ms({source}) AS {field.name}" if field.unit == MILLIS else field.name
+
+    columns = ", ".join(column(field) for field in record.fields)
+    return con.execute(f"SELECT {columns} FROM rows").to_arrow_table()
