@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 # The first Python that fits and really runs (a version manager may leave dead names on the PATH).
-PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 \
 	&& { echo $$p; exit; }; done)
 BIN := .venv/bin

@@ -39,8 +39,8 @@ def fail(message: str, hint: str) -> None:
 
 
 def fingerprint() -> str:
-    """Return what the environment depends on: the locks, this file, Python and the folder."""
-    digest = hashlib.sha256(f"{sys.version}\0{ROOT}\0".encode())
+    """Return what the environment depends on: the locks, this file and the folder."""
+    digest = hashlib.sha256(f"{ROOT}\0".encode())
     for name in (*LOCKS, Path(__file__).name):
         digest.update((ROOT / name).read_bytes() + b"\0")
     return digest.hexdigest()
@@ -61,6 +61,16 @@ def run(*command: str | Path, hint: str, quiet: bool = False) -> None:
         fail(f"{Path(command[0]).name} failed{': ' + said[-1] if said else ''}", hint)
 
 
+def works(python: Path) -> bool:
+    """Say whether a Python is there and runs; one that was moved or removed does not."""
+    try:
+        return not subprocess.run(
+            [python, "-c", ""], check=False, capture_output=True
+        ).returncode
+    except OSError:
+        return False
+
+
 def provide_uv() -> list[str | Path]:
     """Return the command of the pinned uv, installing it where it is not there yet."""
     binary = UV_HOME / "bin" / "uv"
@@ -71,7 +81,13 @@ def provide_uv() -> list[str | Path]:
         return [binary]
     shutil.rmtree(UV_HOME, ignore_errors=True)
     network = "is the package index reachable? (PIP_INDEX_URL names another one)"
-    options = ["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    options = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+    ]
     options += ["--no-deps", "--require-hashes", "-r", str(lock)]
     try:
         import ensurepip  # noqa: F401 -- Debian's python3 comes without it
@@ -101,7 +117,7 @@ def provide_uv() -> list[str | Path]:
 def install_packages(uv: list[str | Path]) -> None:
     """Bring `.venv` to exactly the lock."""
     python = VENV / "bin" / "python"
-    if not python.exists() or not (VENV / "pyvenv.cfg").is_file():
+    if not works(python):
         venv.create(VENV, with_pip=False, symlinks=True)
     os.environ.setdefault("UV_HTTP_TIMEOUT", "180")
     os.environ.setdefault("UV_COMPILE_BYTECODE_TIMEOUT", "600")
@@ -121,8 +137,9 @@ def link_checkout() -> None:
 
     What an editable install does, without a build backend to fetch.
     """
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (VENV / "lib" / version / "site-packages" / "workbench.pth").write_text(f"{ROOT}\n")
+    # The environment's own version, which need not be the one that runs this file.
+    for packages in (VENV / "lib").glob("python3.*/site-packages"):
+        (packages / "workbench.pth").write_text(f"{ROOT}\n")
     script = VENV / "bin" / "workbench"
     script.write_text(SCRIPT.format(python=VENV / "bin" / "python"))
     script.chmod(0o755)
@@ -135,15 +152,26 @@ def main() -> None:
             f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}",
             "run make PYTHON=/path/to/python3.12 setup (Flink has no packages for newer ones yet)",
         )
-    if STAMP.is_file() and STAMP.read_text() == fingerprint():
+    if (
+        STAMP.is_file()
+        and STAMP.read_text() == fingerprint()
+        and works(VENV / "bin" / "python")
+    ):
         return
+    if VENV.is_dir() and not works(VENV / "bin" / "python"):
+        shutil.rmtree(VENV)
     VENV.mkdir(exist_ok=True)
     print("setting up .venv (once; some minutes on a slow line)", file=sys.stderr)
     uv = provide_uv()
     install_packages(uv)
     link_checkout()
     print("fetching the jars of jars.lock", file=sys.stderr)
-    run(VENV / "bin" / "python", "-m", "workbench.stack.jars", hint="see above, then run again")
+    run(
+        VENV / "bin" / "python",
+        "-m",
+        "workbench.stack.jars",
+        hint="see above, then run again",
+    )
     STAMP.write_text(fingerprint())
 
 

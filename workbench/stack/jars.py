@@ -242,9 +242,9 @@ def ensure_jars(
             try:
                 for done, future in enumerate(as_completed(pending), start=1):
                     size = future.result().stat().st_size / 2**20
-                    progress(
-                        f"  {done}/{len(missing)} {pending[future].filename} ({size:.1f} MiB)"
-                    )
+                    if size > 5 or done % 10 == 0 or done == len(missing):
+                        name = pending[future].filename
+                        progress(f"  {done}/{len(missing)} {name} ({size:.1f} MiB)")
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -262,12 +262,3 @@ def check_all(jars: Iterable[Jar]) -> list[str]:
         except StackError as error:
             problems.append(str(error))
     return problems
-
-
-if __name__ == "__main__":
-    import sys
-
-    try:
-        ensure_jars("flink", "kafka", "build", progress=lambda line: print(line, file=sys.stderr))
-    except StackError as error:
-        sys.exit(f"error: {error}")
