@@ -35,7 +35,7 @@ import org.apache.flink.table.types.inference.TypeInference;
  * row: the fields of the spec in order (all null when the record is refused), then
  * {@code error_type}, {@code error_message} and {@code original_value} (null when it is valid).
  * The spec is a literal derived from the contracts, {@code name|type|flags|symbols} joined by
- * {@code ;}, with the flags {@code r}equired, {@code p}ositive and {@code t}ime of the event.
+ * {@code ;}, with the flags {@code r}equired, {@code p}ositive, {@code t}ime of the event and {@code n}ormalised.
  *
  * <p>One parse per record, whatever the number of fields: SQL's own JSON functions parse the whole
  * text again for every expression.
@@ -63,6 +63,7 @@ public class ReadRecord extends TableFunction<RowData> {
         final boolean required;
         final boolean positive;
         final boolean eventTime;
+        final boolean normalised;
         final String[] symbols;
 
         Field(String text) {
@@ -72,6 +73,7 @@ public class ReadRecord extends TableFunction<RowData> {
             required = parts[2].contains("r");
             positive = parts[2].contains("p");
             eventTime = parts[2].contains("t");
+            normalised = parts[2].contains("n");
             symbols = parts[3].isEmpty() ? new String[0] : parts[3].split(",");
         }
 
@@ -325,10 +327,10 @@ public class ReadRecord extends TableFunction<RowData> {
                 if (!isString) {
                     throw wrongType(field, text, "a string");
                 }
+                String symbol = field.normalised ? strip(text).toUpperCase(Locale.ROOT) : text;
                 if (field.symbols.length == 0) {
-                    return StringData.fromString(text);
+                    return StringData.fromString(symbol);
                 }
-                String symbol = strip(text).toUpperCase(Locale.ROOT);
                 for (String known : field.symbols) {
                     if (known.equals(symbol)) {
                         return StringData.fromString(symbol);

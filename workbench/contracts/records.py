@@ -32,6 +32,8 @@ STATUSES = ("NEW", "FILLED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED")
 #: Statuses of executions: the only events that are volume.
 EXECUTIONS = ("FILLED", "PARTIALLY_FILLED")
 SIDES = ("BUY", "SELL")
+#: Reasons of records that parse but break a rule; every other reason is one of reading.
+RULE_ERRORS = ("not-finite", "not-positive", "out-of-range", "future-time")
 #: Dead letters keep this many characters of the original value.
 ORIGINAL_VALUE_CHARACTERS = 10_000
 
@@ -72,10 +74,16 @@ TRADE_EVENT = Record(
         Field("trade_id", Type.STRING, "Identity of the event"),
         Field("order_id", Type.STRING, "Identity of the order the event belongs to"),
         SYMBOL,
-        Field("side", Type.STRING, "Side of the aggressor", symbols=SIDES),
+        Field("side", Type.STRING, "Side of the aggressor", symbols=SIDES, normalised=True),
         Field("quantity", Type.DECIMAL, "Quantity of this event", BASE, positive=True),
         Field("price", Type.DECIMAL, "Price of this event", QUOTE, positive=True),
-        Field("status", Type.STRING, "Status of the order: " + ", ".join(STATUSES), required=False),
+        Field(
+            "status",
+            Type.STRING,
+            "Status of the order: " + ", ".join(STATUSES),
+            required=False,
+            normalised=True,
+        ),
         Field("exchange", Type.STRING, "Where it happened", required=False),
         Field("trader_id", Type.STRING, "Who traded", required=False),
         Field("account_id", Type.STRING, "For which account", required=False),

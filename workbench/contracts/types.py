@@ -104,6 +104,8 @@ class Field:
         Whether a value must be finite and above zero.
     event_time
         Whether this is the time the event happened, which moves the watermark.
+    normalised
+        Whether surrounding blanks are cut and letters made capital on reading.
     """
 
     name: str
@@ -114,3 +116,4 @@ class Field:
     symbols: tuple[str, ...] = ()
     positive: bool = False
     event_time: bool = False
+    normalised: bool = False

@@ -1,0 +1,75 @@
+"""``python -m flink_jobs``: one request as JSON on stdin, one answer a line on stdout.
+
+The workbench never imports PyFlink; it starts this process, with the environment of the Flink
+home, and speaks plain values with it::
+
+    {"command": "submit", "deployment": {...}, "rest_url": "...", "jobs": {"router": null}}
+    {"command": "batch", "deployment": {...}, "jobs": [...], "staged": "...", "output": "...",
+     "work": "..."}
+    {"command": "explain", "deployment": {...}, "jobs": [...]}
+
+An answer is ``{"job": ..., "id": ...}``, ``{"job": ..., "done": true}``, ``{"job": ...,
+"plan": ...}`` or ``{"job": ..., "error": ...}``; after an error nothing more is tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def _reason(error: BaseException) -> str:
+    """The last cause of a Java error, or the error itself: one line."""
+    java = getattr(error, "java_exception", None)
+    if java is not None:
+        while java.getCause() is not None:
+            java = java.getCause()
+        text = f"{java.getClass().getSimpleName()}: {java.getMessage()}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return re.sub(r"\s+", " ", text)[:600]
+
+
+def main() -> int:
+    """Carry out the request on stdin."""
+    request: dict[str, Any] = json.load(sys.stdin)
+    # Whatever libraries print goes to stderr; stdout carries answers only.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(**values: Any) -> None:
+        answers.write(json.dumps(values) + "\n")
+        answers.flush()
+
+    from flink_jobs import run
+    from flink_jobs.ddl import Deployment
+    from workbench.contracts import job_named
+
+    deployment = Deployment(**request["deployment"])
+    for name in request["jobs"]:
+        job = job_named(name)
+        try:
+            if request["command"] == "submit":
+                restore_from = request["jobs"][name]
+                job_id = run.submit(deployment, job, request["rest_url"], restore_from)
+                answer(job=name, id=job_id)
+            elif request["command"] == "batch":
+                folders = (Path(request[key]) for key in ("staged", "output", "work"))
+                run.run_batch(deployment, job, *folders)
+                answer(job=name, done=True)
+            else:
+                answer(job=name, plan=run.explain(deployment, job))
+        except Exception as error:
+            traceback.print_exc()
+            answer(job=name, error=_reason(error))
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,283 @@
+"""Flink DDL, derived from the contracts: sources, sinks and the view that reads records.
+
+One SQL text per job serves stream and batch: only what stands behind the names changes. In a
+stream, a source is a Kafka topic and a sink another; in a batch run, a source is a staged file
+and a topic's sink is a folder of JSON lines. Iceberg tables are the same in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.contracts import Field, Job, Record, Topic, Type, topic_named
+from workbench.contracts.records import DEAD_LETTER
+from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, ROUTES, UNROUTABLE
+from workbench.contracts.types import flink_type
+
+#: Events may come this much out of order before the watermark passes them.
+OUT_OF_ORDERNESS_S = 5
+#: An execution up to this much later than the watermark still reaches its windows.
+ALLOWED_LATENESS_S = 30
+#: A producer's transaction may stay open this long: below the broker's limit of 15 minutes.
+TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
+#: The largest request of a sink: a message of the largest size and its framing.
+MAX_REQUEST_BYTES = 9 * 1024 * 1024
+
+FUNCTIONS = {
+    "read_record": "workbench.functions.ReadRecord",
+    "event_time": "workbench.functions.EventTime",
+    "open_close": "workbench.functions.OpenClose",
+    "divide_half_up": "workbench.functions.DivideHalfUp",
+    "wall_clock": "workbench.functions.WallClock",
+    "symbol_reference": "workbench.functions.SymbolReference",
+}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the jobs of one deployment share; plain values, so that it travels as JSON."""
+
+    #: Consumer groups, transactional ids and job names start with it.
+    name: str
+    topic_prefix: str
+    #: Kafka client properties, ``bootstrap.servers`` among them.
+    kafka: dict[str, str]
+    #: Name and options of the Iceberg catalog.
+    catalog: str
+    catalog_options: dict[str, str]
+    #: URI of the reference data's CSV.
+    symbols_uri: str
+    delivery: str = "exactly-once"
+    parallelism: int = 1
+    checkpoint_interval_ms: int = 30_000
+    idle_timeout_ms: int = 5_000
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Kafka stands behind the names."""
+
+    deployment: Deployment
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files stand behind the names: `staged` records in, JSON lines under `output` out."""
+
+    deployment: Deployment
+    staged: Path
+    output: Path
+
+
+Mode = Stream | Batch
+
+
+def quoted(text: str) -> str:
+    """Return a SQL string literal.
+
+    >>> quoted("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _with(options: dict[str, str]) -> str:
+    lines = ",\n  ".join(f"{quoted(k)} = {quoted(v)}" for k, v in options.items())
+    return f"WITH (\n  {lines}\n)"
+
+
+def _columns(fields: tuple[Field, ...]) -> list[str]:
+    return [f"`{field.name}` {flink_type(field.type)}" for field in fields]
+
+
+def record_spec(record: Record) -> str:
+    """Return what ``read_record`` is told about a record: ``name|type|flags|symbols;...``.
+
+    Examples
+    --------
+    >>> from workbench.contracts.records import TRADE_EVENT
+    >>> record_spec(TRADE_EVENT).split(";")[3]
+    'side|STRING|rn|BUY,SELL'
+    """
+    kinds = {Type.STRING: "STRING", Type.DECIMAL: "DECIMAL", Type.LONG: "LONG"}
+    parts = []
+    for field in record.fields:
+        flags = (
+            ("r" if field.required else "")
+            + ("p" if field.positive else "")
+            + ("t" if field.event_time else "")
+            + ("n" if field.normalised else "")
+        )
+        parts.append(f"{field.name}|{kinds[field.type]}|{flags}|{','.join(field.symbols)}")
+    return ";".join(parts)
+
+
+def _kafka(mode: Stream) -> dict[str, str]:
+    properties = {f"properties.{key}": value for key, value in mode.deployment.kafka.items()}
+    return {"connector": "kafka", **properties}
+
+
+def source(mode: Mode, job: Job) -> str:
+    """Return the DDL of ``source``: values as bytes, coordinates, event time and watermark."""
+    record = topic_named(job.source).record
+    assert record is not None, f"{job.source} has no record"
+    if isinstance(mode, Stream):
+        coordinates = [
+            f"source_topic AS CAST({quoted(job.source)} AS STRING)",
+            "source_partition INT METADATA FROM 'partition' VIRTUAL",
+            "source_offset BIGINT METADATA FROM 'offset' VIRTUAL",
+            "source_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL",
+        ]
+        options = {
+            **_kafka(mode),
+            "topic": mode.deployment.topic_prefix + job.source,
+            "properties.group.id": job_name(mode.deployment, job),
+            "properties.isolation.level": "read_committed",
+            # Where a job without state goes on: after what its group committed, else at the start.
+            "scan.startup.mode": "group-offsets",
+            "properties.auto.offset.reset": "earliest",
+            "properties.partition.discovery.interval.ms": "30000",
+            "properties.fetch.max.wait.ms": "50",
+            "properties.max.partition.fetch.bytes": str(MAX_REQUEST_BYTES),
+            "format": "raw",
+        }
+    else:
+        coordinates = [
+            "source_topic STRING",
+            "source_partition INT",
+            "source_offset BIGINT",
+            "source_time TIMESTAMP_LTZ(3)",
+        ]
+        options = {
+            "connector": "filesystem",
+            "path": mode.staged.as_uri(),
+            "format": "json",
+            "json.timestamp-format.standard": "ISO-8601",
+        }
+    columns = [
+        "`value` BYTES",
+        *coordinates,
+        f"event_time AS event_time(`value`, source_time, {quoted(record.event_time.name)})",
+        f"WATERMARK FOR event_time AS event_time - INTERVAL '{OUT_OF_ORDERNESS_S}' SECOND",
+    ]
+    body = ",\n  ".join(columns)
+    return f"CREATE TEMPORARY TABLE source (\n  {body}\n) {_with(options)}"
+
+
+def records(job: Job) -> str:
+    """Return the DDL of the view ``records``: every record read, or the reason why not."""
+    record = topic_named(job.source).record
+    assert record is not None, f"{job.source} has no record"
+    names = ", ".join(f"`{field.name}`" for field in record.fields)
+    return (
+        "CREATE TEMPORARY VIEW records AS\n"
+        f"SELECT `value`, source_topic, source_partition, source_offset, source_time, event_time,\n"
+        f"  {names}, error_type, error_message, original_value\n"
+        "FROM source CROSS JOIN LATERAL TABLE(\n"
+        f"  read_record(`value`, source_time, {quoted(record_spec(record))})\n"
+        f") AS r ({names}, error_type, error_message, original_value)"
+    )
+
+
+def _sink_options(mode: Mode, job: Job, name: str, topics: tuple[Topic, ...]) -> dict[str, str]:
+    if isinstance(mode, Batch):
+        return {
+            "connector": "filesystem",
+            "path": (mode.output / name).as_uri(),
+            "format": "json",
+            "json.encode.decimal-as-plain-number": "true",
+        }
+    deployment = mode.deployment
+    options = {
+        **_kafka(mode),
+        "topic": ";".join(deployment.topic_prefix + topic.name for topic in topics),
+        "sink.delivery-guarantee": deployment.delivery,
+        "properties.transaction.timeout.ms": str(TRANSACTION_TIMEOUT_MS),
+        "properties.max.request.size": str(MAX_REQUEST_BYTES),
+        "properties.compression.type": "lz4",
+        "properties.linger.ms": "5",
+        "properties.batch.size": "131072",
+    }
+    if deployment.delivery == "exactly-once":
+        options["sink.transactional-id-prefix"] = f"{job_name(deployment, job)}-{name}"
+    return options
+
+
+def topic_sink(mode: Mode, job: Job, topic: Topic) -> str:
+    """Return the DDL of a sink named like its topic, with its record as JSON."""
+    assert topic.record is not None, f"{topic.name} has no record"
+    options = _sink_options(mode, job, topic.name, (topic,))
+    if isinstance(mode, Stream):
+        options |= {"value.format": "json", "value.json.encode.decimal-as-plain-number": "true"}
+        if topic.key:
+            options |= {"key.format": "raw", "key.fields": topic.key}
+    body = ",\n  ".join(_columns(topic.record.fields))
+    return f"CREATE TEMPORARY TABLE `{topic.name}` (\n  {body}\n) {_with(options)}"
+
+
+def _topic_column(mode: Mode) -> str:
+    # One producer and one transaction write to many topics through this column.
+    return "`topic` STRING METADATA" if isinstance(mode, Stream) else "`topic` STRING"
+
+
+def routed_sink(mode: Mode, job: Job) -> str:
+    """Return the DDL of ``routed``: original bytes to the topic and under the key of each row."""
+    topics = tuple(topic_named(name) for name in (*dict.fromkeys(ROUTES.values()), UNROUTABLE))
+    options = _sink_options(mode, job, "routed", topics)
+    if isinstance(mode, Stream):
+        options |= {
+            "key.format": "raw",
+            "key.fields": "key",
+            "value.format": "raw",
+            "value.fields-include": "EXCEPT_KEY",
+        }
+    body = ",\n  ".join([_topic_column(mode), "`key` STRING", "`value` BYTES"])
+    return f"CREATE TEMPORARY TABLE routed (\n  {body}\n) {_with(options)}"
+
+
+def dead_letter_sink(mode: Mode, job: Job) -> str:
+    """Return the DDL of ``dead_letters``: records to the dead-letter topic of each row."""
+    topics = (topic_named(DESERIALIZATION), topic_named(PROCESSING_ERRORS))
+    options = _sink_options(mode, job, "dead_letters", topics)
+    if isinstance(mode, Stream):
+        options |= {"value.format": "json"}
+    body = ",\n  ".join([_topic_column(mode), *_columns(DEAD_LETTER.fields)])
+    return f"CREATE TEMPORARY TABLE dead_letters (\n  {body}\n) {_with(options)}"
+
+
+def route_case(deployment: Deployment, column: str) -> str:
+    """Return the SQL that gives the topic of a status, null for an unknown one."""
+    whens = " ".join(
+        f"WHEN {quoted(status)} THEN {quoted(deployment.topic_prefix + topic)}"
+        for status, topic in ROUTES.items()
+    )
+    return f"CASE {column} {whens} END"
+
+
+def watermark(mode: Mode, column: str) -> str:
+    """Return the SQL of the watermark when a row is read; null in batch, which has none."""
+    if isinstance(mode, Stream):
+        return f"CURRENT_WATERMARK({column})"
+    return "CAST(NULL AS TIMESTAMP_LTZ(3))"
+
+
+def job_name(deployment: Deployment, job: Job) -> str:
+    """Return the name of a job in Flink, which is also its consumer group in Kafka."""
+    return f"{deployment.topic_prefix}{deployment.name}-{job.name}"
+
+
+def sinks(mode: Mode, job: Job) -> list[str]:
+    """Return the DDL of every topic sink of a job."""
+    statements = []
+    if job.name == "router":
+        statements.append(routed_sink(mode, job))
+    else:
+        statements += [
+            topic_sink(mode, job, topic_named(name))
+            for name in job.topics
+            if name not in (DESERIALIZATION, PROCESSING_ERRORS)
+        ]
+        if DESERIALIZATION in job.topics:
+            statements.append(dead_letter_sink(mode, job))
+    return statements

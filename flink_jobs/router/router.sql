@@ -1,0 +1,29 @@
+-- Each valid trade event goes on, byte for byte, to the topic of its status. What cannot be read
+-- or breaks a rule is the landing job's to report, and goes nowhere from here.
+
+CREATE TEMPORARY VIEW routed_trades AS
+SELECT *, $route AS route
+FROM records
+WHERE error_type IS NULL;
+
+INSERT INTO routed
+SELECT
+  COALESCE(route, '$prefix$unroutable'),
+  CASE WHEN route IS NULL THEN trade_id ELSE order_id END,
+  `value`
+FROM routed_trades;
+
+INSERT INTO `$lake`.ops.dead_letters
+SELECT
+  '$unroutable',
+  SUBSTRING(DECODE(`value`, 'UTF-8') FROM 1 FOR $original_value_characters),
+  CASE WHEN status IS NULL THEN 'missing-status' ELSE 'unknown-status' END,
+  CASE
+    WHEN status IS NULL THEN 'status: absent or empty'
+    ELSE CONCAT('status: ', SUBSTRING(status FROM 1 FOR 80), ' is none of ', $known_statuses)
+  END,
+  source_topic, source_partition, source_offset,
+  'router',
+  TO_TIMESTAMP_LTZ(wall_clock(source_offset), 3)
+FROM routed_trades
+WHERE route IS NULL;

@@ -1,0 +1,95 @@
+"""The statements of a job, ready to run: DDL from the contracts, then the job's own SQL text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from flink_jobs import ddl
+from workbench.contracts import Job
+from workbench.contracts.records import (
+    EXECUTIONS,
+    ORIGINAL_VALUE_CHARACTERS,
+    RULE_ERRORS,
+    STATUSES,
+)
+from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, UNROUTABLE
+
+HERE = Path(__file__).parent
+#: Jobs that report what they cannot read; the others leave that to `landing`.
+OWN_DEAD_LETTERS = HERE / "dead_letters.sql"
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What a job consists of, in the order it has to run."""
+
+    #: Sources, sinks and views.
+    definitions: tuple[str, ...]
+    #: The inserts: one statement set, one Flink job.
+    inserts: tuple[str, ...]
+
+
+def _list(values: tuple[str, ...]) -> str:
+    return ", ".join(ddl.quoted(value) for value in values)
+
+
+def _values(mode: ddl.Mode, job: Job) -> dict[str, str]:
+    deployment = mode.deployment
+    return {
+        "watermark": ddl.watermark(mode, "event_time"),
+        "lake": deployment.catalog,
+        "prefix": deployment.topic_prefix,
+        "job": job.name,
+        "statuses": _list(STATUSES),
+        "executions": _list(EXECUTIONS),
+        "rule_errors": _list(RULE_ERRORS),
+        "known_statuses": ddl.quoted(", ".join(STATUSES)),
+        "route": ddl.route_case(deployment, "status"),
+        "unroutable": UNROUTABLE,
+        "deserialization": DESERIALIZATION,
+        "processing_errors": PROCESSING_ERRORS,
+        "original_value_characters": str(ORIGINAL_VALUE_CHARACTERS),
+        "allowed_lateness_s": str(ddl.ALLOWED_LATENESS_S),
+        "symbols_uri": ddl.quoted(deployment.symbols_uri),
+    }
+
+
+def split(text: str) -> list[str]:
+    """Return the statements of a SQL text, without comments.
+
+    Examples
+    --------
+    >>> split("-- why\\nSELECT 1;\\nSELECT ';'; ")
+    ['SELECT 1', "SELECT ';'"]
+    """
+    bare = re.sub(r"^\s*--.*$", "", text, flags=re.MULTILINE)
+    parts = re.split(r";(?=(?:[^']*'[^']*')*[^']*$)", bare)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def statements(mode: ddl.Mode, job: Job) -> Statements:
+    """Return the statements of a job over Kafka or over files.
+
+    Parameters
+    ----------
+    mode
+        What stands behind the names.
+    job
+        The job.
+    """
+    files = [HERE / job.name / f"{job.name}.sql"]
+    if DESERIALIZATION in job.topics:
+        files.append(OWN_DEAD_LETTERS)
+    values = _values(mode, job)
+    own = [
+        statement
+        for file in files
+        for statement in split(Template(file.read_text("utf-8")).substitute(values))
+    ]
+    definitions = [ddl.source(mode, job), ddl.records(job), *ddl.sinks(mode, job)]
+    definitions += [s for s in own if not s.upper().startswith("INSERT")]
+    inserts = [s for s in own if s.upper().startswith("INSERT")]
+    return Statements(tuple(definitions), tuple(inserts))

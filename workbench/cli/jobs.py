@@ -1,0 +1,105 @@
+"""``workbench jobs``: submit, watch and stop the Flink jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workbench.cli.output import format_options, print_rows, progress
+
+
+@click.group()
+def command() -> None:
+    """Submit, watch and stop the Flink jobs."""
+
+
+@command.command("list")
+@format_options
+def list_jobs(form: str | None) -> None:
+    """List the jobs of the registry with what they read and write."""
+    from workbench.contracts import JOBS
+
+    rows = [
+        (job.name, job.source, ", ".join(job.topics), ", ".join(job.tables), job.doc)
+        for job in JOBS
+    ]
+    print_rows(("job", "source", "topics", "tables", "what it does"), rows, form or "table")
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--fresh", is_flag=True, help="Start without the state of the last stop.")
+def submit(names: tuple[str, ...], fresh: bool) -> None:
+    """Start jobs on the cluster, where they left off; `all` means every job."""
+    from workbench.config import load_settings
+    from workbench.jobs import submit as start
+
+    ids = start(load_settings(), _all(names), fresh=fresh, progress=progress)
+    for name, job_id in ids.items():
+        click.echo(f"{name} {job_id}")
+
+
+@command.command()
+@format_options
+def status(form: str | None) -> None:
+    """Show what each job is doing: state, since when, records read, last checkpoint, problem."""
+    from workbench.config import load_settings
+    from workbench.jobs.status import job_status
+
+    columns = ("job", "state", "since", "records read", "checkpoints", "last checkpoint", "problem")
+    print_rows(columns, job_status(load_settings()), form or "table")
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--savepoint", is_flag=True, help="Print where the savepoint is; one is always made.")
+@click.option("--drain", is_flag=True, help="Close every open window first.")
+def stop(names: tuple[str, ...], savepoint: bool, drain: bool) -> None:
+    """Stop jobs with a savepoint, from which the next submit goes on; `all` means every one."""
+    from workbench.config import load_settings
+    from workbench.jobs import stop as end
+    from workbench.jobs.status import running
+
+    settings = load_settings()
+    wanted = running(settings) if names == ("all",) else list(names)
+    for name, location in end(settings, wanted, drain=drain, progress=progress).items():
+        click.echo(f"{name} {location}" if savepoint else name)
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--batch", is_flag=True, required=True, help="Over files, to their end.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="JSON lines, CSV or Parquet, also .gz; may be given several times.",
+)
+@click.option(
+    "--format", "form", default="trades", show_default=True, help="trades or binance."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for what would go to topics, as JSON lines; dropped without it.",
+)
+def run(
+    names: tuple[str, ...], batch: bool, inputs: tuple[str, ...], form: str, output: Path | None
+) -> None:
+    """Run jobs over files with the same SQL as in the stream; tables land in the lake."""
+    from workbench.config import load_settings
+    from workbench.jobs import run_batch
+
+    count = run_batch(
+        load_settings(), _all(names), inputs, form=form, output=output, progress=progress
+    )
+    click.echo(f"{count} records read")
+
+
+def _all(names: tuple[str, ...]) -> list[str]:
+    from workbench.contracts import JOBS
+
+    return [job.name for job in JOBS] if names == ("all",) else list(names)

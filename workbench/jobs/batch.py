@@ -1,0 +1,154 @@
+"""Run a job over files: the same SQL as in the stream, bounded, without broker or cluster.
+
+The files are staged first: every record with the coordinates it would have in Kafka (the file as
+topic, partition 0, the line as offset), so that one source serves every format.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from workbench.config import Settings
+from workbench.contracts import job_named
+from workbench.errors import StackError, UsageError
+from workbench.ingest.files import iter_batches
+from workbench.jobs.deployment import deployment
+from workbench.jobs.process import ask
+from workbench.lake.catalog import load_catalog
+
+Progress = Callable[[str], None]
+#: Heap of the process a batch run happens in.
+HEAP_MB = 1500
+
+_STAGE = """
+COPY (
+  SELECT base64(value) AS value, $topic AS source_topic, 0 AS source_partition,
+    source_offset, $time AS source_time
+  FROM rows ORDER BY source_offset
+) TO '{path}' (FORMAT json)
+"""
+
+
+def stage(
+    paths: Sequence[str | Path], form: str, folder: Path, *, read_at: datetime | None = None
+) -> int:
+    """Write the trade records of files as staged records; return how many.
+
+    Parameters
+    ----------
+    paths
+        Files of one format, see `workbench.ingest.files.iter_batches`.
+    form
+        ``trades`` or ``binance``.
+    folder
+        Where the staged files go; it must exist.
+    read_at
+        The time of reading, which stands for Kafka's timestamp; now when None.
+    """
+    if form not in ("trades", "binance"):
+        raise UsageError(f"--format {form}: no job reads it yet", hint="trades or binance")
+    time = (read_at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    total = 0
+    for number, path in enumerate(paths):
+        offset = 0
+        for part, batch in enumerate(iter_batches(path, form, batch_rows=100_000)):
+            table = pa.Table.from_batches([batch])
+            trades = table.filter(pa.compute.equal(table["topic"], "raw.trades"))
+            if trades.num_rows == 0:
+                continue
+            rows = trades.select(["value"]).append_column(
+                "source_offset", pa.array(range(offset, offset + trades.num_rows), pa.int64())
+            )
+            offset += trades.num_rows
+            target = folder / f"{number:05d}-{part:06d}.json"
+            with duckdb.connect() as connection:
+                connection.register("rows", rows)
+                # COPY takes no bound file name; this one is made of two numbers and our folder.
+                connection.execute(
+                    _STAGE.format(path=str(target).replace("'", "''")),
+                    {"topic": f"file:{Path(path).name}", "time": time},
+                )
+        total += offset
+    return total
+
+
+def run_batch(
+    settings: Settings,
+    names: list[str],
+    paths: Sequence[str | Path],
+    *,
+    form: str = "trades",
+    output: Path | None = None,
+    read_at: datetime | None = None,
+    progress: Progress = lambda _: None,
+) -> int:
+    """Run jobs over files to their end: tables in the lake, topics as JSON lines under `output`.
+
+    Parameters
+    ----------
+    settings
+        The settings in force; ``lake`` says where the tables are.
+    names
+        Jobs of the registry, run one after the other over the same files.
+    paths, form
+        The files and their format: ``trades`` or ``binance``.
+    output
+        Folder that gets a subfolder per job and topic sink; what was there is replaced. None
+        drops what would go to topics.
+    read_at
+        The time of reading, against which future times are judged; now when None.
+    progress
+        Told what is going on.
+
+    Returns
+    -------
+    int
+        How many records were read.
+
+    Raises
+    ------
+    UsageError
+        For an unknown job, a missing file or an unknown format.
+    StackError
+        When a table is missing or a job fails.
+    """
+    jobs = [job_named(name) for name in dict.fromkeys(names)]
+    catalog = load_catalog(settings)
+    absent = sorted({t for job in jobs for t in job.tables if not catalog.table_exists(t)})
+    if absent:
+        raise StackError(
+            "no table " + ", ".join(absent), hint="make them with `workbench tables apply`"
+        )
+    scratch = settings.stack_folder / "batch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as work:
+        staged = Path(work) / "staged"
+        staged.mkdir()
+        count = stage(paths, form, staged, read_at=read_at)
+        progress(f"{count:,} records staged")
+        for job in jobs:
+            written = Path(work) / "out" / job.name
+            written.mkdir(parents=True)
+            request = {
+                "command": "batch",
+                "deployment": deployment(settings, kafka=False),
+                "jobs": [job.name],
+                "staged": str(staged),
+                "output": str(written),
+                "work": work,
+            }
+            for _ in ask(settings, request, heap_mb=HEAP_MB):
+                progress(f"{job.name}: done")
+            if output is not None:
+                target = output / job.name
+                shutil.rmtree(target, ignore_errors=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(written, target)
+    return count

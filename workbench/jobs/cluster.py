@@ -1,0 +1,176 @@
+"""Flink's REST interface, as far as the workbench needs it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from workbench.errors import StackError
+
+#: A savepoint of a job on a laptop takes a second; this is when waiting for one is given up.
+SAVEPOINT_TIMEOUT_S = 180
+TERMINAL = ("FINISHED", "CANCELED", "FAILED")
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A job as the cluster sees it."""
+
+    id: str
+    name: str
+    state: str
+    since: datetime
+
+    @property
+    def runs(self) -> bool:
+        """Whether the job is there at all: running, starting or restarting."""
+        return self.state not in TERMINAL
+
+
+class Cluster:
+    """A Flink cluster behind its REST endpoint.
+
+    Parameters
+    ----------
+    url
+        ``http://host:port`` of the JobManager.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+        request = urllib.request.Request(
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            detail = error.read().decode("utf-8", "replace")
+            try:
+                detail = str(json.loads(detail)["errors"][0])
+            except (ValueError, KeyError, IndexError, TypeError):
+                pass
+            raise StackError(
+                f"the Flink cluster refused {path}: {detail.splitlines()[0][:300]}",
+                hint=f"see {self.url}",
+            ) from error
+        except (urllib.error.URLError, OSError) as error:
+            raise StackError(
+                f"no Flink cluster answers at {self.url}",
+                hint="start it with `workbench stack up`, or set flink.rest_url",
+            ) from error
+        return json.loads(text) if text else {}
+
+    def slots(self) -> tuple[int, int]:
+        """Return the free slots and all slots."""
+        overview = self._ask("/overview")
+        return int(overview["slots-available"]), int(overview["slots-total"])
+
+    def jobs(self) -> list[JobState]:
+        """Return every job the cluster remembers, the newest first."""
+        found = [
+            JobState(
+                job["jid"],
+                job["name"],
+                job["state"],
+                datetime.fromtimestamp(job["start-time"] / 1000, UTC),
+            )
+            for job in self._ask("/jobs/overview")["jobs"]
+        ]
+        return sorted(found, key=lambda job: (job.since, job.id), reverse=True)
+
+    def job(self, name: str) -> JobState | None:
+        """Return the newest job of this name, running ones first; None where there is none."""
+        of_name = [job for job in self.jobs() if job.name == name]
+        return next((job for job in of_name if job.runs), of_name[0] if of_name else None)
+
+    def state(self, job_id: str) -> str:
+        """Return the state of a job; of a running one, ``STARTING`` until all its tasks run."""
+        job = self._ask(f"/jobs/{job_id}")
+        state = str(job["state"])
+        if state == "RUNNING" and any(v["status"] != "RUNNING" for v in job["vertices"]):
+            finished = all(v["status"] in ("RUNNING", "FINISHED") for v in job["vertices"])
+            return "RUNNING" if finished else "STARTING"
+        return state
+
+    def problem(self, job_id: str) -> str | None:
+        """Return the last failure of a job as one line; None where there was none."""
+        history = self._ask(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
+        entries = history.get("entries", [])
+        if not entries:
+            return None
+        lines = [line.strip() for line in str(entries[0]["stacktrace"]).splitlines()]
+        causes = [line for line in lines if line.startswith("Caused by: ")]
+        return (causes[-1].removeprefix("Caused by: ") if causes else lines[0])[:400]
+
+    def checkpoints(self, job_id: str) -> dict[str, Any]:
+        """Return counts and the latest checkpoint of a job, as Flink gives them."""
+        found: dict[str, Any] = self._ask(f"/jobs/{job_id}/checkpoints")
+        return found
+
+    def records_read(self, job_id: str) -> int:
+        """Return how many records the sources of a job have read since it (re)started."""
+        total = 0
+        for vertex in self._ask(f"/jobs/{job_id}")["vertices"]:
+            metrics = self._ask(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics")
+            names = [
+                m["id"] for m in metrics if m["id"].endswith("Source__source[1].numRecordsIn")
+            ]
+            if names:
+                values = self._ask(
+                    f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get=" + ",".join(names)
+                )
+                total += sum(int(float(value["value"])) for value in values)
+        return total
+
+    def cancel(self, job_id: str) -> None:
+        """End a job without a savepoint."""
+        self._ask(f"/jobs/{job_id}?mode=cancel", method="PATCH", body={})
+
+    def stop_with_savepoint(self, job_id: str, folder: str, *, drain: bool) -> str:
+        """Stop a job after a savepoint; return where the savepoint is.
+
+        Parameters
+        ----------
+        job_id
+            The job.
+        folder
+            URI of the folder the savepoint is made in.
+        drain
+            Whether the watermark goes to the end first, which closes every open window.
+
+        Raises
+        ------
+        StackError
+            When the savepoint failed (the job goes on) or took too long.
+        """
+        trigger = self._ask(
+            f"/jobs/{job_id}/stop", {"drain": drain, "targetDirectory": folder}
+        )["request-id"]
+        until = time.monotonic() + SAVEPOINT_TIMEOUT_S
+        while time.monotonic() < until:
+            answer = self._ask(f"/jobs/{job_id}/savepoints/{trigger}")
+            if answer["status"]["id"] == "COMPLETED":
+                operation = answer["operation"]
+                if "location" in operation:
+                    return str(operation["location"])
+                cause = operation.get("failure-cause", {}).get("stack-trace", "no cause given")
+                raise StackError(
+                    f"job {job_id} could not be stopped: {cause.splitlines()[0][:300]}",
+                    hint="it goes on running; `workbench jobs status` shows it",
+                )
+            time.sleep(0.2)
+        raise StackError(
+            f"job {job_id} made no savepoint in {SAVEPOINT_TIMEOUT_S} s",
+            hint=f"see {self.url}",
+        )

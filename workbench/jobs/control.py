@@ -1,0 +1,199 @@
+"""Start and stop the jobs of a deployment, so that nothing is read twice or left out.
+
+A stop takes a savepoint, and the next submit goes on from it. A stop with ``drain`` closes every
+open window first: its state is done with, and the next submit goes on from the offsets the job's
+consumer group committed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.broker.topics import diff
+from workbench.config import Settings
+from workbench.contracts import Job, job_named
+from workbench.errors import StackError, UsageError
+from workbench.jobs.cluster import Cluster
+from workbench.jobs.deployment import deployment, job_names
+from workbench.jobs.process import ask
+from workbench.lake.catalog import load_catalog
+from workbench.stack import endpoints
+
+Progress = Callable[[str], None]
+START_TIMEOUT_S = 180
+
+
+def _savepoint_file(settings: Settings, job: str) -> Path:
+    return settings.stack_folder / "jobs" / f"{job_names(settings)[job]}.json"
+
+
+def last_savepoint(settings: Settings, job: str) -> str | None:
+    """Return where a job left off at its last stop; None where it was drained or never stopped."""
+    file = _savepoint_file(settings, job)
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text("utf-8"))
+    return None if found["drained"] else str(found["savepoint"])
+
+
+def _remember(settings: Settings, job: str, savepoint: str, *, drained: bool) -> None:
+    file = _savepoint_file(settings, job)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"savepoint": savepoint, "drained": drained})
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(file)
+
+
+def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
+    """Refuse before anything starts what would only fail inside a running job."""
+    free, total = cluster.slots()
+    needed = len(jobs) * settings.flink.parallelism
+    if free < needed:
+        raise StackError(
+            f"{needed} slots are needed and {free} of {total} are free",
+            hint="stop a job with `workbench jobs stop`, or raise stack.slots",
+        )
+    names = job_names(settings)
+    for job in jobs:
+        running = cluster.job(names[job.name])
+        if running is not None and running.runs:
+            raise UsageError(
+                f"job {job.name} is already {running.state}", hint="stop it first"
+            )
+    missing = {entry.topic for entry in diff(settings) if entry.kind == "missing"}
+    needed_topics = {name for job in jobs for name in (job.source, *job.topics)}
+    if missing & needed_topics:
+        raise StackError(
+            "no topic " + ", ".join(sorted(missing & needed_topics)),
+            hint="make them with `workbench topics apply`",
+        )
+    catalog = load_catalog(settings)
+    absent = [t for job in jobs for t in job.tables if not catalog.table_exists(t)]
+    if absent:
+        raise StackError(
+            "no table " + ", ".join(sorted(set(absent))),
+            hint="make them with `workbench tables apply`",
+        )
+
+
+def submit(
+    settings: Settings,
+    names: list[str],
+    *,
+    fresh: bool = False,
+    progress: Progress = lambda _: None,
+) -> dict[str, str]:
+    """Start jobs on the cluster and wait until all their tasks run.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    names
+        Jobs of the registry; all of them go through one client.
+    fresh
+        Start without the state of the last stop.
+    progress
+        Told what is going on.
+
+    Returns
+    -------
+    dict
+        Flink's job id of each job.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a job that runs already.
+    StackError
+        When cluster, broker, a topic, a table or a slot is missing, or a job fails to start.
+    """
+    jobs = [job_named(name) for name in dict.fromkeys(names)]
+    where = endpoints(settings)
+    cluster = Cluster(where.rest_url)
+    _check(settings, cluster, jobs)
+    restore = {
+        job.name: None if fresh else last_savepoint(settings, job.name) for job in jobs
+    }
+    request = {
+        "command": "submit",
+        "deployment": deployment(settings),
+        "rest_url": where.rest_url,
+        "jobs": restore,
+    }
+    ids: dict[str, str] = {}
+    for answer in ask(settings, request):
+        ids[answer["job"]] = answer["id"]
+        progress(f"{answer['job']}: submitted as {answer['id']}")
+    for name, job_id in ids.items():
+        _wait_until_running(cluster, name, job_id)
+        # From here on its state is in its checkpoints: the savepoint is behind it.
+        _savepoint_file(settings, name).unlink(missing_ok=True)
+        progress(f"{name}: running")
+    return ids
+
+
+def _wait_until_running(cluster: Cluster, name: str, job_id: str) -> None:
+    until = time.monotonic() + START_TIMEOUT_S
+    state = "SUBMITTED"
+    while time.monotonic() < until:
+        state = cluster.state(job_id)
+        if state in ("RUNNING", "FINISHED"):
+            return
+        if state in ("FAILED", "CANCELED", "FAILING"):
+            break
+        time.sleep(0.2)
+    problem = cluster.problem(job_id) or f"it is {state}"
+    raise StackError(f"job {name} did not start: {problem}", hint="see `workbench stack logs`")
+
+
+def stop(
+    settings: Settings,
+    names: list[str],
+    *,
+    drain: bool = False,
+    progress: Progress = lambda _: None,
+) -> dict[str, str]:
+    """Stop jobs with a savepoint; return where each savepoint is.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    names
+        Jobs of the registry, in the order they are stopped.
+    drain
+        Close every open window first. The next submit starts without state.
+    progress
+        Told what is going on.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a job that does not run.
+    StackError
+        When the cluster does not answer or a savepoint fails.
+    """
+    jobs = [job_named(name) for name in dict.fromkeys(names)]
+    cluster = Cluster(endpoints(settings, kafka=False).rest_url)
+    flink_names = job_names(settings)
+    running = {}
+    for job in jobs:
+        state = cluster.job(flink_names[job.name])
+        if state is None or not state.runs:
+            raise UsageError(
+                f"job {job.name} is not running", hint="`workbench jobs status` shows what is"
+            )
+        running[job.name] = state
+    folder = (settings.stack_folder / "flink" / "savepoints").resolve().as_uri()
+    savepoints = {}
+    for name, state in running.items():
+        savepoint = cluster.stop_with_savepoint(state.id, folder, drain=drain)
+        _remember(settings, name, savepoint, drained=drain)
+        savepoints[name] = savepoint
+        progress(f"{name}: {'drained' if drain else 'stopped'}")
+    return savepoints

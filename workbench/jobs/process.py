@@ -1,0 +1,74 @@
+"""Talk to the process that runs PyFlink: a request on its stdin, answers on its stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from workbench.config import Settings
+from workbench.errors import StackError
+from workbench.stack import client_environment
+
+ROOT = Path(__file__).parents[2]
+
+
+def ask(settings: Settings, request: dict[str, Any], *, heap_mb: int = 640) -> Iterator[dict[str, Any]]:
+    """Yield the answers to a request as they come; see ``flink_jobs.__main__``.
+
+    Raises
+    ------
+    StackError
+        When a job was refused, or the process ended without an answer for each.
+    """
+    environment = {**os.environ, **client_environment(settings)}
+    environment["JVM_ARGS"] = f"-Xmx{heap_mb}m " + " ".join(
+        part for part in environment.get("JVM_ARGS", "").split() if not part.startswith("-Xmx")
+    )
+    environment["PYTHONPATH"] = os.pathsep.join(
+        part for part in (str(ROOT), environment.get("PYTHONPATH")) if part
+    )
+    log_folder = settings.stack_folder / "logs"
+    log_folder.mkdir(parents=True, exist_ok=True)
+    # PyFlink talks a lot on stderr; it is kept, and shown only by `workbench stack logs`.
+    with tempfile.NamedTemporaryFile(
+        "w+", dir=log_folder, prefix="client-", suffix=".log", delete=False
+    ) as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flink_jobs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            json.dump(request, process.stdin)
+            process.stdin.close()
+            answered = 0
+            for line in process.stdout:
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise StackError(
+                        f"job {answer['job']}: {answer['error']}", hint=f"more in {log.name}"
+                    )
+                answered += 1
+                yield answer
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(timeout=30)
+    if code != 0 or answered != len(request["jobs"]):
+        raise StackError(
+            f"the Flink client ended with code {code} after {answered} of "
+            f"{len(request['jobs'])} jobs",
+            hint=f"see {log.name}",
+        )
+    Path(log.name).unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""What the jobs of a deployment are doing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from workbench.config import Settings
+from workbench.contracts import JOBS
+from workbench.jobs.cluster import Cluster
+from workbench.jobs.deployment import job_names
+from workbench.stack import endpoints
+
+
+def running(settings: Settings) -> list[str]:
+    """Return the names of the jobs that run."""
+    cluster = Cluster(endpoints(settings, kafka=False).rest_url)
+    names = job_names(settings)
+    states = {name: cluster.job(names[name]) for name in names}
+    return [name for name, state in states.items() if state is not None and state.runs]
+
+
+def job_status(settings: Settings) -> list[tuple[Any, ...]]:
+    """Return a row per job of the registry.
+
+    Returns
+    -------
+    list of tuple
+        name, state (``-`` where it was never submitted), since (UTC), records read since the last
+        (re)start, completed checkpoints, time of the last one (UTC), last failure.
+    """
+    cluster = Cluster(endpoints(settings, kafka=False).rest_url)
+    names = job_names(settings)
+    return [_row(cluster, job.name, names[job.name]) for job in JOBS]
+
+
+def _row(cluster: Cluster, name: str, flink_name: str) -> tuple[Any, ...]:
+    job = cluster.job(flink_name)
+    if job is None:
+        return (name, "-", None, None, None, None, None)
+    checkpoints = cluster.checkpoints(job.id) if job.runs else {}
+    latest = (checkpoints.get("latest") or {}).get("completed") or {}
+    acknowledged = latest.get("latest_ack_timestamp")
+    return (
+        name,
+        cluster.state(job.id) if job.runs else job.state,
+        job.since,
+        cluster.records_read(job.id) if job.runs else None,
+        (checkpoints.get("counts") or {}).get("completed"),
+        datetime.fromtimestamp(acknowledged / 1000, UTC) if acknowledged else None,
+        cluster.problem(job.id),
+    )
