@@ -37,7 +37,7 @@ RAW_TRADES = "raw.trades"
 _SPACE = r"[ \t\r\n]*"
 _TEXT = r'"[ !#-\[\]-~]*"'
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,17}|(?:0|[1-9][0-9]{0,6})\.[0-9]{1,8}|[1-9][0-9]{7,9}\.[0-9]{1,5})"
-_MEMBER = f"{_SPACE}{_TEXT}{_SPACE}:{_SPACE}(?:{_TEXT}|{_NUMBER}|true|false|null){_SPACE}"
+_MEMBER = f"{_SPACE}{_TEXT}:{_SPACE}(?:{_TEXT}|{_NUMBER}|true|false|null){_SPACE}"
 PLAIN_OBJECT = rf"{_SPACE}\{{{_MEMBER}(?:,{_MEMBER})*\}}{_SPACE}"
 #: Nothing is rounded and nothing is out of range.
 PLAIN_DECIMAL = r'"?[0-9]{1,10}(\.[0-9]{1,8})?"?'
@@ -125,9 +125,12 @@ def load_raw(
             ],
             schema=_RAW,
         )
-    con.register("raw", table)
+    # DuckDB's threads share the batches of a table: one large batch keeps one thread busy.
+    parts = table.to_batches(max_chunksize=_BATCH_ROWS)
+    con.register("raw", pa.Table.from_batches(parts, table.schema))
 
 
+_BATCH_ROWS = 1 << 16
 _RAW = pa.schema(
     {
         "source_topic": pa.string(),

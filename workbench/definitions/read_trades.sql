@@ -7,47 +7,63 @@
 WITH decoded AS (
     SELECT *, epoch_ms(source_time) AS source_ms, TRY(decode(value)) AS text
     FROM raw
-), parsed AS (
+), plain AS (
     SELECT * EXCLUDE (text),
-        unnest(CASE WHEN regexp_full_match(text, $plain_object)
-                     AND NOT regexp_matches(text, $repeated_field, 's')
-                    THEN json_transform(text, $fields) END)
+        CASE WHEN regexp_full_match(text, $plain_object) THEN text END AS text,
+        -- One per member, as a plain object has no blank before a colon; more only where a
+        -- string starts with a colon.
+        length(text) - length(replace(text, '":', '"')) AS members
     FROM decoded
+), transformed AS (
+    SELECT *, unnest(json_transform(text, $fields)) FROM plain
 ), json AS (
     -- The fields as JSON text: a string still has its quotes, so that "1" is told from 1.
     SELECT source_topic, source_partition, source_offset, source_time, source_ms, value,
+        text, members,
         CAST(COLUMNS(* EXCLUDE (
-            source_topic, source_partition, source_offset, source_time, source_ms, value
+            source_topic, source_partition, source_offset, source_time, source_ms, value,
+            text, members
         )) AS VARCHAR)
-    FROM parsed
+    FROM transformed
 ), tokens AS (
     SELECT source_topic, source_partition, source_offset, source_time, source_ms, value,
-        json.trade_id[1] = '"' AND json.order_id[1] = '"' AND json.symbol[1] = '"'
-            AND json.side[1] = '"'
-            AND coalesce(json.status[1] = '"', true) AND coalesce(json.exchange[1] = '"', true)
-            AND coalesce(json.trader_id[1] = '"', true)
-            AND coalesce(json.account_id[1] = '"', true)
-            AND coalesce(json.event_type[1] = '"', true) AS strings,
-        json.trade_id[2:-2] AS trade_id,
-        json.order_id[2:-2] AS order_id,
-        json.symbol[2:-2] AS symbol,
-        upper(trim(json.side[2:-2])) AS side,
+        -- As many members as fields: no name is repeated. Otherwise it takes a closer look.
+        CASE WHEN members =
+                    (json.trade_id IS NOT NULL)::INT + (json.order_id IS NOT NULL)::INT
+                    + (json.symbol IS NOT NULL)::INT + (json.side IS NOT NULL)::INT
+                    + (json.quantity IS NOT NULL)::INT + (json.price IS NOT NULL)::INT
+                    + (json.status IS NOT NULL)::INT + (json.exchange IS NOT NULL)::INT
+                    + (json.trader_id IS NOT NULL)::INT + (json.account_id IS NOT NULL)::INT
+                    + (json.timestamp_ms IS NOT NULL)::INT + (json.event_type IS NOT NULL)::INT
+             THEN true
+             ELSE NOT regexp_matches(text, $repeated_field, 's') END AS distinct_names,
+        starts_with(json.trade_id, '"') AND starts_with(json.order_id, '"')
+            AND starts_with(json.symbol, '"') AND starts_with(json.side, '"')
+            AND coalesce(starts_with(json.status, '"'), true)
+            AND coalesce(starts_with(json.exchange, '"'), true)
+            AND coalesce(starts_with(json.trader_id, '"'), true)
+            AND coalesce(starts_with(json.account_id, '"'), true)
+            AND coalesce(starts_with(json.event_type, '"'), true) AS strings,
+        trim(json.trade_id, '"') AS trade_id,
+        trim(json.order_id, '"') AS order_id,
+        trim(json.symbol, '"') AS symbol,
+        upper(trim(trim(json.side, '"'))) AS side,
         CASE WHEN regexp_full_match(json.quantity, $plain_decimal)
              THEN TRY_CAST(trim(json.quantity, '"') AS DECIMAL(18, 8)) END AS quantity,
         CASE WHEN regexp_full_match(json.price, $plain_decimal)
              THEN TRY_CAST(trim(json.price, '"') AS DECIMAL(18, 8)) END AS price,
-        nullif(upper(trim(json.status[2:-2])), '') AS status,
-        json.exchange[2:-2] AS exchange,
-        json.trader_id[2:-2] AS trader_id,
-        json.account_id[2:-2] AS account_id,
+        nullif(upper(trim(trim(json.status, '"'))), '') AS status,
+        trim(json.exchange, '"') AS exchange,
+        trim(json.trader_id, '"') AS trader_id,
+        trim(json.account_id, '"') AS account_id,
         CASE WHEN regexp_full_match(json.timestamp_ms, $plain_long)
              THEN TRY_CAST(trim(json.timestamp_ms, '"') AS BIGINT) END AS timestamp_ms,
-        json.event_type[2:-2] AS event_type
+        trim(json.event_type, '"') AS event_type
     FROM json
 ), judged AS (
     SELECT *,
         coalesce(
-            strings
+            distinct_names AND strings
             AND trim(trade_id) <> '' AND trim(order_id) <> '' AND trim(symbol) <> ''
             AND list_contains($sides, side)
             AND quantity > 0 AND price > 0
@@ -55,7 +71,7 @@ WITH decoded AS (
             false) AS accepted
     FROM tokens
 ), read AS (
-    SELECT * EXCLUDE (strings),
+    SELECT * EXCLUDE (distinct_names, strings),
         CASE WHEN NOT accepted THEN read_trade(value, source_ms) END AS reading
     FROM judged
 ), merged AS (
