@@ -64,9 +64,7 @@ def run(*command: str | Path, hint: str, quiet: bool = False) -> None:
 def works(python: Path) -> bool:
     """Say whether a Python is there and runs; one that was moved or removed does not."""
     try:
-        return not subprocess.run(
-            [python, "-c", ""], check=False, capture_output=True
-        ).returncode
+        return not subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode
     except OSError:
         return False
 
@@ -101,7 +99,8 @@ def provide_uv() -> list[str | Path]:
                 f"{sys.executable} of another Python 3.11 or 3.12 (make PYTHON=... setup)",
             )
         run(
-            *(sys.executable, "-m", "pip", *options, "--target", UV_HOME / "packages"),
+            *(sys.executable, "-m", "pip", *options),
+            *("--target", UV_HOME / "packages"),
             hint=network,
             quiet=True,
         )
@@ -152,11 +151,7 @@ def main() -> None:
             f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}",
             "run make PYTHON=/path/to/python3.12 setup (Flink has no packages for newer ones yet)",
         )
-    if (
-        STAMP.is_file()
-        and STAMP.read_text() == fingerprint()
-        and works(VENV / "bin" / "python")
-    ):
+    if STAMP.is_file() and STAMP.read_text() == fingerprint() and works(VENV / "bin" / "python"):
         return
     if VENV.is_dir() and not works(VENV / "bin" / "python"):
         shutil.rmtree(VENV)

@@ -57,9 +57,7 @@ def _print_status(status: object, form: str | None) -> None:
             part.state,
             part.address,
             part.pid,
-            f"{part.since:%Y-%m-%d %H:%M:%S} UTC ({_age(part.since)})"
-            if part.since
-            else "",
+            f"{part.since:%Y-%m-%d %H:%M:%S} UTC ({_age(part.since)})" if part.since else "",
             f"{part.memory_mb} MiB" if part.memory_mb is not None else "",
         )
         for part in status.parts
@@ -89,9 +87,7 @@ def up(form: str | None) -> None:
 
 
 @command.command()
-@click.option(
-    "--purge", is_flag=True, help="Also remove topics, checkpoints, savepoints, logs."
-)
+@click.option("--purge", is_flag=True, help="Also remove topics, checkpoints, savepoints, logs.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 def down(purge: bool, yes: bool) -> None:
     """End all parts; data stays unless --purge is given."""
@@ -100,11 +96,7 @@ def down(purge: bool, yes: bool) -> None:
     stack = Stack(load_settings())
     if not purge:
         ended = stack.down(progress)
-        click.echo(
-            f"ended {', '.join(ended)}; data is kept"
-            if ended
-            else "nothing was running"
-        )
+        click.echo(f"ended {', '.join(ended)}; data is kept" if ended else "nothing was running")
         return
     folder = stack.layout.folder
     if not folder.is_dir():
@@ -137,15 +129,9 @@ def status(form: str | None) -> int:
 
 @command.command()
 @click.argument("part", type=click.Choice(PARTS))
-@click.option(
-    "-n", "--lines", default=50, show_default=True, help="How many last lines."
-)
-@click.option(
-    "-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C."
-)
-@click.option(
-    "--path", "only_path", is_flag=True, help="Print where the log files are."
-)
+@click.option("-n", "--lines", default=50, show_default=True, help="How many last lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
+@click.option("--path", "only_path", is_flag=True, help="Print where the log files are.")
 def logs(part: str, lines: int, follow: bool, only_path: bool) -> None:
     """Print the last lines of a part's log."""
     from workbench.stack import Stack
@@ -153,9 +139,7 @@ def logs(part: str, lines: int, follow: bool, only_path: bool) -> None:
 
     files = Stack(load_settings()).logs(part)
     if not files:
-        raise StackError(
-            f"{part} has no log yet", hint="start it with `workbench stack up`"
-        )
+        raise StackError(f"{part} has no log yet", hint="start it with `workbench stack up`")
     if only_path:
         for path in files:
             click.echo(path)

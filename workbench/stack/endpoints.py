@@ -39,9 +39,7 @@ def flink_address(ports: dict[str, int]) -> str:
     return f"http://{HOST}:{ports['flink_rest']}"
 
 
-def endpoints(
-    settings: Settings, *, kafka: bool = True, flink: bool = True
-) -> Endpoints:
+def endpoints(settings: Settings, *, kafka: bool = True, flink: bool = True) -> Endpoints:
     """Return where the broker and the cluster in force answer.
 
     Parameters

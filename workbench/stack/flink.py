@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from workbench.config import Settings
 from workbench.stack.files import Layout, write_atomic
 from workbench.stack.flink_home import (
@@ -82,21 +84,15 @@ def configuration(
     }
 
 
-def prepare(
-    settings: Settings, layout: Layout, ports: dict[str, int], home: Path
-) -> None:
+def prepare(settings: Settings, layout: Layout, ports: dict[str, int], home: Path) -> None:
     """Write the cluster's configuration."""
     conf = layout.flink_conf
-    write_atomic(
-        conf / "config.yaml", flat_yaml(configuration(settings, layout, ports))
-    )
+    write_atomic(conf / "config.yaml", flat_yaml(configuration(settings, layout, ports)))
     for name in ("log4j-console.properties", "log4j.properties"):
         write_atomic(conf / name, (home / "conf" / name).read_text())
 
 
-def _command(
-    layout: Layout, java: Java, part: str, memory: list[str], main: str
-) -> list[str]:
+def _command(layout: Layout, java: Java, part: str, memory: list[str], main: str) -> list[str]:
     return [
         java.executable,
         *memory,
@@ -148,4 +144,19 @@ def ask(rest_url: str, path: str, timeout: float = 2.0) -> Any:
         with opener.open(f"{rest_url}{path}", timeout=timeout) as answer:
             return json.load(answer)
     except (OSError, ValueError, urllib.error.URLError):
+        return None
+
+
+def running_jobs(rest_url: str) -> int:
+    """Return how many jobs have not ended; 0 where nobody answers."""
+    overview = ask(rest_url, "/jobs/overview") or {}
+    ended = {"FINISHED", "CANCELED", "FAILED"}
+    return sum(job.get("state") not in ended for job in overview.get("jobs", []))
+
+
+def home_of(running: dict[str, psutil.Process]) -> Path | None:
+    """Return the FLINK_HOME that the running cluster was started with."""
+    try:
+        return Path(running[JOBMANAGER].environ()["FLINK_HOME"])
+    except (psutil.Error, KeyError):
         return None

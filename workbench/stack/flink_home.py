@@ -114,9 +114,7 @@ def _assemble(home: Path, jars: dict[str, Path], layout: Layout) -> None:
     for jar in (wheel / "opt").glob("*.jar"):
         (home / "opt" / jar.name).symlink_to(jar)
     # A copy: the scripts resolve links and would find the wheel's conf and lib.
-    shutil.copytree(
-        wheel / "bin", home / "bin", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(wheel / "bin", home / "bin", ignore=shutil.ignore_patterns("__pycache__"))
     for script in (home / "bin").iterdir():
         script.chmod(0o755)
     (home / "conf").mkdir()
@@ -187,9 +185,7 @@ def ensure_flink_home(settings: Settings, progress: Progress = lambda _: None) -
 
 def class_path(home: Path) -> str:
     """Return the class path of a JVM of the cluster in a fixed order, Flink itself last."""
-    jars = sorted(
-        (home / "lib").glob("*.jar"), key=lambda j: ("flink-dist" in j.name, j.name)
-    )
+    jars = sorted((home / "lib").glob("*.jar"), key=lambda j: ("flink-dist" in j.name, j.name))
     return os.pathsep.join(map(str, jars))
 
 

@@ -60,9 +60,7 @@ def _problems(output: str) -> str:
     return "; ".join(found[:3]) + more
 
 
-def _compile(
-    sources: list[Path], output: Path, classpath: list[Path], compiler: Path
-) -> None:
+def _compile(sources: list[Path], output: Path, classpath: list[Path], compiler: Path) -> None:
     command = [
         find_java().executable,
         "-jar",
@@ -73,7 +71,7 @@ def _compile(
         *("-d", str(output)),
         *map(str, sources),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise StackError(
             f"the Java functions do not compile: {_problems(done.stderr + done.stdout)}",
@@ -87,10 +85,10 @@ def _pack(classes: Path, jar: Path) -> None:
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             entries = [("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\r\n\r\n")]
-            for path in sorted(classes.rglob("*.class")):
-                entries.append(
-                    (path.relative_to(classes).as_posix(), path.read_bytes())
-                )
+            entries += [
+                (path.relative_to(classes).as_posix(), path.read_bytes())
+                for path in sorted(classes.rglob("*.class"))
+            ]
             for name, content in entries:
                 info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
                 info.compress_type = zipfile.ZIP_DEFLATED
@@ -125,9 +123,7 @@ def functions_jar(
     StackError
         Where a source does not compile; one line with file, line number and message.
     """
-    del (
-        settings
-    )  # Nothing to set yet; every part of the stack takes the settings first.
+    del settings  # Nothing to set yet; every part of the stack takes the settings first.
     folder = sources or SOURCES
     files = sorted(folder.rglob("*.java"))
     if not files:
@@ -142,11 +138,7 @@ def functions_jar(
         digest.update(path.read_bytes() + b"\0")
     for part in (RELEASE, compiler.name, *(path.name for path in classpath)):
         digest.update(part.encode() + b"\0")
-    target = (
-        cache_folder()
-        / "functions"
-        / f"workbench-functions-{digest.hexdigest()[:16]}.jar"
-    )
+    target = cache_folder() / "functions" / f"workbench-functions-{digest.hexdigest()[:16]}.jar"
     if target.is_file():
         return target
     progress(f"compiling {len(files)} Java functions")

@@ -108,9 +108,7 @@ DEAD = {
 }
 
 
-def _part(
-    settings: Settings, layout: Layout, ports: dict[str, int], part: str
-) -> PartStatus:
+def _part(settings: Settings, layout: Layout, ports: dict[str, int], part: str) -> PartStatus:
     address = ""
     if ports:
         address = {
@@ -128,6 +126,9 @@ def _part(
     except psutil.NoSuchProcess:
         return PartStatus(part, "dead", address, note=DEAD[part])
     memory = resident_mb(process)
+    if part == flink.TASKMANAGER and find(layout, flink.JOBMANAGER) is None:
+        note = "waits for a JobManager"
+        return PartStatus(part, "unhealthy", address, process.pid, since, memory, note)
     if not ports or not answers(part, ports, settings.stack.slots):
         note = "runs but does not answer; `workbench stack up` waits for it, then restarts it"
         return PartStatus(part, "unhealthy", address, process.pid, since, memory, note)
@@ -148,9 +149,7 @@ def stack_status(settings: Settings) -> StackStatus:
             out.append(_part(settings, layout, ports, part))
         else:
             address = (
-                settings.kafka.bootstrap_servers
-                if part == kafka.PART
-                else settings.flink.rest_url
+                settings.kafka.bootstrap_servers if part == kafka.PART else settings.flink.rest_url
             )
             out.append(PartStatus(part, "external", address or ""))
     return StackStatus(tuple(out))

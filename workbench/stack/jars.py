@@ -83,12 +83,8 @@ def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
-        raise StackError(
-            f"{path} is missing", hint="run from a complete checkout"
-        ) from error
-    return tuple(
-        parse_line(line) for line in lines if line.strip() and not line.startswith("#")
-    )
+        raise StackError(f"{path} is missing", hint="run from a complete checkout") from error
+    return tuple(parse_line(line) for line in lines if line.strip() and not line.startswith("#"))
 
 
 def file_sha256(path: Path) -> str:
@@ -145,9 +141,7 @@ def verify(jar: Jar, path: Path | None = None, *, full: bool = False) -> Path:
 def _own_copy(jar: Jar, folder: Path) -> Path | None:
     """A copy out of Maven's usual cache, if the machine has one and it is the locked jar."""
     repository = Path(os.environ.get("M2_REPO", Path.home() / ".m2" / "repository"))
-    found = repository.joinpath(
-        *jar.group.split("."), jar.artifact, jar.version, jar.filename
-    )
+    found = repository.joinpath(*jar.group.split("."), jar.artifact, jar.version, jar.filename)
     if not found.is_file() or file_sha256(found) != jar.sha256:
         return None
     return Path(shutil.copyfile(found, folder / jar.filename))
@@ -163,9 +157,7 @@ def _download(jar: Jar, folder: Path) -> Path:
         remote_repos={"mirror": mirror} if mirror else None,
         timeout=60,
     )
-    artifact = (
-        context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
-    )
+    artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     last: Exception | None = None
     for _ in range(3):
         try:
@@ -193,9 +185,7 @@ def fetch(jar: Jar) -> Path:
         return verify(jar)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=target.parent, prefix=".fetch-"
-        ) as temporary:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as temporary:
             folder = Path(temporary)
             found = _own_copy(jar, folder) or _download(jar, folder)
             actual = file_sha256(found)

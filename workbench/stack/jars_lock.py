@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from workbench.stack.files import write_atomic
@@ -46,9 +45,7 @@ def resolve(repository: Path) -> list[Jar]:
         jars[role, group, artifact] = Jar(role, group, artifact, version)
         if not transitive:
             continue
-        _, dependencies = context.resolver.resolve(
-            [context.create_dependency(coordinates)]
-        )
+        _, dependencies = context.resolver.resolve([context.create_dependency(coordinates)])
         for found in dependencies:
             if found.scope in ("compile", "runtime") and not found.optional:
                 jar = Jar(role, found.groupId, found.artifactId, found.version)
@@ -63,9 +60,7 @@ def main(path: Path = LOCK_FILE) -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         known = {
             (jar.role, jar.coordinates): jar.sha256
-            for jar in (
-                parse_line(li) for li in lines if li.strip() and not li.startswith("#")
-            )
+            for jar in (parse_line(li) for li in lines if li.strip() and not li.startswith("#"))
         }
     out = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -74,12 +69,11 @@ def main(path: Path = LOCK_FILE) -> None:
             before = known.get((jar.role, jar.coordinates), sha256)
             if before != sha256:
                 sys.exit(
-                    f"{jar.coordinates}: locked sha256 {before}, fetched sha256 {sha256}; a released "
-                    "jar never changes, so one of the two was tampered with"
+                    f"{jar.coordinates}: locked sha256 {before}, fetched sha256 {sha256}; "
+                    "a released jar never changes, so one of the two was tampered with"
                 )
-            jar = replace(jar, sha256=sha256)
             print(f"{jar.role} {jar.coordinates}", file=sys.stderr)
-            out.append(f"{jar.role} {jar.coordinates} sha256:{jar.sha256}\n")
+            out.append(f"{jar.role} {jar.coordinates} sha256:{sha256}\n")
     write_atomic(path, HEADER + "".join(out))
 
 

@@ -46,22 +46,21 @@ def major_version(version: str) -> int:
     numbers = re.findall(r"\d+", version)
     if not numbers:
         return 0
-    return (
-        int(numbers[1]) if numbers[0] == "1" and len(numbers) > 1 else int(numbers[0])
-    )
+    return int(numbers[1]) if numbers[0] == "1" and len(numbers) > 1 else int(numbers[0])
 
 
 def _version(home: Path) -> str:
     release = home / "release"
     if release.is_file():
         found = re.search(
-            r'^JAVA_VERSION="([^"]+)"', release.read_text(errors="replace"), re.M
+            r'^JAVA_VERSION="([^"]+)"', release.read_text(errors="replace"), re.MULTILINE
         )
         if found:
             return found[1]
     try:
         shown = subprocess.run(
             [str(home / "bin" / "java"), "-version"],
+            check=False,
             capture_output=True,
             text=True,
             timeout=30,

@@ -7,6 +7,7 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import Any
 
 from workbench.config import Settings
 from workbench.errors import StackError
@@ -21,9 +22,7 @@ PART = "kafka"
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 
 
-def _properties(
-    settings: Settings, layout: Layout, ports: dict[str, int]
-) -> dict[str, object]:
+def _properties(settings: Settings, layout: Layout, ports: dict[str, int]) -> dict[str, object]:
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -68,9 +67,7 @@ def _escape(value: object) -> str:
 
 def _write_conf(settings: Settings, layout: Layout, ports: dict[str, int]) -> Path:
     target = layout.kafka / "server.properties"
-    lines = [
-        f"{k}={_escape(v)}\n" for k, v in _properties(settings, layout, ports).items()
-    ]
+    lines = [f"{k}={_escape(v)}\n" for k, v in _properties(settings, layout, ports).items()]
     write_atomic(target, "".join(lines))
     write_atomic(layout.kafka / "log4j2.properties", LOG4J.format(level="INFO"))
     return target
@@ -104,13 +101,12 @@ def prepare(
                     java.executable,
                     *("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
                     *markers(layout, "kafka-format"),
-                    *(
-                        f"-Dlog4j2.configurationFile={(layout.kafka / 'log4j2.properties')}",
-                    ),
+                    *(f"-Dlog4j2.configurationFile={(layout.kafka / 'log4j2.properties')}",),
                     f"-Dlog.file={layout.logs / 'kafka-format.log'}",
                     "kafka.tools.StorageTool",
                     *("format", "--ignore-formatted", "-t", cluster, "-c", str(conf)),
                 ],
+                check=False,
                 env=environment(jars),
                 capture_output=True,
                 text=True,
@@ -163,7 +159,7 @@ def answers(bootstrap_servers: str, timeout: float = 2.0) -> bool:
         return False
 
 
-def _silent() -> object:
+def _silent() -> Any:
     import logging
 
     logger = logging.getLogger("workbench.stack.kafka.client")

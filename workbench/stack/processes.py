@@ -11,6 +11,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from workbench.stack.files import Layout, disk_errors, write_atomic
 
 #: Start times are compared this loosely, in seconds: the system clock may have been set meanwhile.
 CLOCK_TOLERANCE = 10.0
+#: Children are meant to outlive us; Python would complain about each one it lost sight of.
+_children: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,7 @@ def find(layout: Layout, part: str) -> psutil.Process | None:
     for candidate in psutil.process_iter():
         if _belongs(candidate, layout, part):
             try:
-                write_record(
-                    layout, Record(part, candidate.pid, candidate.create_time())
-                )
+                write_record(layout, Record(part, candidate.pid, candidate.create_time()))
             except psutil.Error:
                 continue
             return candidate
@@ -124,6 +125,7 @@ def spawn(
             # A Ctrl-C or a closed terminal reaches the group of the terminal, not this one.
             start_new_session=True,
         )
+    _children.append(child)
     process = psutil.Process(child.pid)
     started(process)
     try:
@@ -155,10 +157,8 @@ def end(processes: Iterable[psutil.Process], patience: float = 15.0) -> list[int
 
 
 def _send(signal: Callable[[], None]) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         signal()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def wait_until(

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import current_thread, main_thread
-from types import FrameType
 
 import psutil
 
 from workbench.config import Settings
 from workbench.errors import StackError, UsageError
 from workbench.stack import flink, kafka
-from workbench.stack.endpoints import read_ports
-from workbench.stack.files import Layout, check_free_space, disk_errors, write_atomic
+from workbench.stack.endpoints import flink_address, read_ports
+from workbench.stack.files import Layout, check_free_space, write_atomic
 from workbench.stack.flink_home import ensure_flink_home
 from workbench.stack.guard import Guard, guarded
 from workbench.stack.health import (
@@ -34,7 +29,8 @@ from workbench.stack.health import (
 )
 from workbench.stack.jars import Progress, ensure_jars
 from workbench.stack.java import Java, find_java
-from workbench.stack.ports import settle
+from workbench.stack.lock import Signals, locked
+from workbench.stack.ports import is_free, settle
 from workbench.stack.processes import (
     end,
     find,
@@ -47,70 +43,6 @@ from workbench.stack.processes import (
 
 #: Seconds a part gets to answer. A slow disk and a busy machine included, none took a third of it.
 START_TIMEOUT = 120.0
-#: Seconds another `up` or `down` in the same folder is waited for.
-LOCK_TIMEOUT = 180.0
-
-
-@contextmanager
-def _locked(layout: Layout, progress: Progress) -> Iterator[int]:
-    """Hold the folder's lock; one `up` or `down` at a time."""
-    layout.make()
-    deadline = time.monotonic() + LOCK_TIMEOUT
-    told = False
-    while True:
-        with disk_errors(layout.lock):
-            descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A purge removes the file: the lock of a removed file keeps nobody else out.
-            if layout.lock.exists() and os.path.samestat(
-                os.fstat(descriptor), os.stat(layout.lock)
-            ):
-                break
-            layout.make()
-        except BlockingIOError:
-            if not told:
-                progress(
-                    "another `workbench stack` command works in this folder; waiting for it"
-                )
-                told = True
-        os.close(descriptor)
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"another `workbench stack` command has held {layout.lock} for {LOCK_TIMEOUT:.0f} s",
-                hint="see what it does, or end it, and try again",
-            )
-        time.sleep(0.2)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-class _Stopped(KeyboardInterrupt):
-    """A signal asked us to stop; unwinds like Ctrl-C does."""
-
-
-@contextmanager
-def _stopping_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the block like Ctrl-C, so that it cleans up."""
-    if current_thread() is not main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # Once is enough: a second one must not interrupt the cleaning.
-        for name in watched:
-            signal.signal(name, signal.SIG_IGN)
-        raise _Stopped(signal.Signals(number).name)
-
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {name: signal.signal(name, stop) for name in watched}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _explain_death(layout: Layout, part: str) -> StackError:
@@ -123,16 +55,37 @@ def _explain_death(layout: Layout, part: str) -> StackError:
             f"{part} ended: the disk of {layout.folder} is full",
             hint="make room, or set stack.folder to a larger disk, then `workbench stack up`",
         )
-    telling = [
-        line
-        for line in out
-        if "ERROR" in line or "Exception" in line or "rror:" in line
-    ]
+    telling = [line for line in out if "ERROR" in line or "Exception" in line or "rror:" in line]
     said = (telling or out or ["nothing in its log"])[-1].strip()
     return StackError(
         f"{part} ended while starting: {said}",
         hint=f"see `workbench stack logs {part}`",
     )
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@dataclass
+class _Run:
+    """One `up` at work."""
+
+    missing: list[str]
+    running: dict[str, psutil.Process]
+    home: Path
+    guard: Guard
+    signals: Signals
+    progress: Progress
+    #: What this `up` has started, and ends again if it cannot finish.
+    started: list[psutil.Process] = field(default_factory=list)
+
+    def watch(self, process: psutil.Process) -> None:
+        self.started.append(process)
+        self.guard.watch(process)
 
 
 class Stack:
@@ -178,79 +131,70 @@ class Stack:
                 "kafka.bootstrap_servers and flink.rest_url are both set: nothing is embedded",
                 hint="remove one of them to have it run here",
             )
-        with _stopping_signals(), _locked(self.layout, progress) as lock:
+        signals = Signals()
+        with signals.watched(), locked(self.layout, progress) as lock:
             check_free_space(self.layout.folder)
+            home = ensure_flink_home(self.settings, progress=progress)
             found = {part: find(self.layout, part) for part in wanted}
             running = {part: process for part, process in found.items() if process}
-            ports = read_ports(self.layout)
-            if ports:
-                self._end_unhealthy(running, ports, progress)
-            else:
-                # Nobody knows where these listen.
-                end(running.values())
-                running.clear()
+            self._end_broken(running, home, progress)
             missing = [part for part in wanted if part not in running]
             if missing:
                 with guarded(lock) as guard:
-                    self._start(missing, running, guard, progress)
+                    self._start(_Run(missing, running, home, guard, signals, progress))
             return self.status()
 
-    def _end_unhealthy(
-        self,
-        running: dict[str, psutil.Process],
-        ports: dict[str, int],
-        progress: Progress,
+    def _end_broken(
+        self, running: dict[str, psutil.Process], home: Path, progress: Progress
     ) -> None:
-        """Give what runs without answering a while (it may just be starting), then end it."""
-        for part in [p for p in PARTS if p in running]:
-            if part == flink.TASKMANAGER and flink.JOBMANAGER not in running:
-                continue  # It has nobody to register with yet, and will by itself.
-            process = running[part]
+        """End what cannot be used as it is, and take it out of `running`."""
+        ports = read_ports(self.layout)
+        why: dict[str, str] = {}
+        if not ports:
+            why = dict.fromkeys(running, "has an unknown address")
+        elif flink.JOBMANAGER not in running and not is_free(ports.get("flink_rpc", 0)):
+            why[flink.TASKMANAGER] = "looks for a JobManager whose port is taken"
+        if flink.JOBMANAGER in running and ports and home != flink.home_of(running):
+            if flink.running_jobs(flink_address(ports)):
+                progress("the cluster runs on older jars or functions than the project has now")
+            else:
+                older = "runs on older jars or functions"
+                why |= {flink.JOBMANAGER: older, flink.TASKMANAGER: older}
+        for part in [part for part in PARTS if part in running]:
+            reason = why.get(part)
+            # Without a JobManager the TaskManager cannot answer; it will register by itself.
+            waits = part == flink.TASKMANAGER and flink.JOBMANAGER not in running
+            if reason is None and (waits or self._comes_round(part, running[part], ports)):
+                continue
+            process = running.pop(part)
+            reason = reason or "does not answer"
+            progress(f"{part} (pid {process.pid}) {reason}: it is started anew")
+            end([process], patience=5)
 
-            def gone(process: psutil.Process = process) -> bool:
-                return (
-                    not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-                )
+    def _comes_round(self, part: str, process: psutil.Process, ports: dict[str, int]) -> bool:
+        """Wait a while for a part that runs: it may just be starting."""
 
-            def ready(part: str = part) -> bool:
-                return answers(part, ports, self.settings.stack.slots)
+        def ready() -> bool:
+            return answers(part, ports, self.settings.stack.slots)
 
-            patience = (
-                5.0 if time.time() - process.create_time() > START_TIMEOUT else 45.0
-            )
-            wait_until(lambda: ready() or gone(), patience)
-            if gone() or not ready():
-                progress(
-                    f"{part} (pid {process.pid}) does not answer; it is started anew"
-                )
-                end([process], patience=5)
-                del running[part]
+        def over() -> bool:
+            return ready() or not process.is_running() or _is_zombie(process)
 
-    def _start(
-        self,
-        missing: list[str],
-        running: dict[str, psutil.Process],
-        guard: Guard,
-        progress: Progress,
-    ) -> None:
-        began = time.monotonic()
+        old = time.time() - process.create_time() > START_TIMEOUT
+        wait_until(over, 8.0 if old else 45.0)
+        return ready()
+
+    def _start(self, run: _Run) -> None:
         java = find_java()
-        home = ensure_flink_home(self.settings, progress=progress)
-        jars = ensure_jars("kafka", progress=progress) if kafka.PART in missing else []
-        ports = self._settle_ports(running)
-        started: list[psutil.Process] = []
-
-        def watch(process: psutil.Process) -> None:
-            started.append(process)
-            guard.watch(process)
-
-        progress(f"starting {', '.join(missing)} (Java {java.version}, {java.source})")
+        jars = ensure_jars("kafka", progress=run.progress) if kafka.PART in run.missing else []
+        ports = self._settle_ports(run.running)
+        run.progress(f"starting {', '.join(run.missing)} (Java {java.version}, {java.source})")
         try:
-            self._launch(missing, ports, java, home, jars, watch)
-            self._wait(missing, ports, began, progress)
+            self._launch(run, ports, java, jars)
+            self._wait(run, ports)
         except BaseException:
-            end(started, patience=5)
-            for part in missing:
+            end(run.started, patience=5)
+            for part in run.missing:
                 forget(self.layout, part)
             raise
 
@@ -268,12 +212,8 @@ class Stack:
             # A TaskManager that outlived its JobManager looks for it where it was.
             services["flink_rpc"] = kept["flink_rpc"]
         wanted = wanted_parts(self.settings)
-        names = [
-            n for n in services if kafka.PART in wanted or not n.startswith("kafka")
-        ]
-        names = [
-            n for n in names if flink.JOBMANAGER in wanted or not n.startswith("flink")
-        ]
+        names = [n for n in services if kafka.PART in wanted or not n.startswith("kafka")]
+        names = [n for n in names if flink.JOBMANAGER in wanted or not n.startswith("flink")]
         ports = settle(
             {name: services[name] for name in names},
             kept,
@@ -282,57 +222,46 @@ class Stack:
         write_atomic(self.layout.state, json.dumps({"ports": ports}, indent=2) + "\n")
         return ports
 
-    def _launch(
-        self,
-        missing: list[str],
-        ports: dict[str, int],
-        java: Java,
-        home: Path,
-        jars: list[Path],
-        watch: Callable[[psutil.Process], None],
-    ) -> None:
-        """Start all of them at once; formatting the broker's storage meanwhile."""
+    def _launch(self, run: _Run, ports: dict[str, int], java: Java, jars: list[Path]) -> None:
+        """Start all of them at once; the broker's storage is formatted meanwhile."""
         settings, layout = self.settings, self.layout
         fingerprint = settings_fingerprint(settings)
+
+        def launch(part: str, command: list[str], environment: dict[str, str]) -> None:
+            with run.signals.hold():
+                spawn(layout, part, command, environment, fingerprint, started=run.watch)
+
         commands = {
             flink.JOBMANAGER: flink.jobmanager_command,
             flink.TASKMANAGER: flink.taskmanager_command,
         }
-        cluster = [part for part in missing if part in commands]
+        cluster = [part for part in run.missing if part in commands]
         if cluster:
-            flink.prepare(settings, layout, ports, home)
-            environment = flink.environment(settings, layout, home)
+            flink.prepare(settings, layout, ports, run.home)
+            environment = flink.environment(settings, layout, run.home)
             for part in cluster:
-                command = commands[part](settings, layout, java)
-                spawn(layout, part, command, environment, fingerprint, watch)
-        if kafka.PART in missing:
+                launch(part, commands[part](settings, layout, java), environment)
+        if kafka.PART in run.missing:
             command = kafka.prepare(settings, layout, ports, java, jars)
-            spawn(
-                layout, kafka.PART, command, kafka.environment(jars), fingerprint, watch
-            )
+            launch(kafka.PART, command, kafka.environment(jars))
 
-    def _wait(
-        self,
-        missing: list[str],
-        ports: dict[str, int],
-        began: float,
-        progress: Progress,
-    ) -> None:
-        pending = list(missing)
+    def _wait(self, run: _Run, ports: dict[str, int]) -> None:
+        began = time.monotonic()
         what = {
             kafka.PART: "broker answers",
             flink.JOBMANAGER: "cluster answers",
             flink.TASKMANAGER: f"{self.settings.stack.slots} slots are there",
         }
-        deadline = time.monotonic() + START_TIMEOUT
+        # Also what ran before: a TaskManager registers with a new JobManager.
+        pending = [*run.missing, *run.running]
         while pending:
             for part in list(pending):
                 if answers(part, ports, self.settings.stack.slots):
-                    progress(f"  {what[part]} ({time.monotonic() - began:.1f} s)")
+                    run.progress(f"  {what[part]} ({time.monotonic() - began:.1f} s)")
                     pending.remove(part)
                 elif find(self.layout, part) is None:
                     raise _explain_death(self.layout, part)
-            if time.monotonic() > deadline:
+            if pending and time.monotonic() - began > START_TIMEOUT:
                 raise StackError(
                     f"{pending[0]} did not answer within {START_TIMEOUT:.0f} s",
                     hint=f"see `workbench stack logs {pending[0]}`; is the machine overloaded?",
@@ -344,13 +273,17 @@ class Stack:
         """End all parts; data, checkpoints and ports stay. Return the parts that were ended."""
         if not self.layout.folder.is_dir():
             return []
-        with _locked(self.layout, progress):
+        with locked(self.layout, progress):
             return self._down(progress)
 
     def _down(self, progress: Progress) -> list[str]:
         # Also parts that settings have since moved elsewhere, and a broken-off formatting.
         found = {part: find(self.layout, part) for part in (*PARTS, "kafka-format")}
         running = {part: process for part, process in found.items() if process}
+        ports = read_ports(self.layout)
+        jobs = flink.running_jobs(flink_address(ports)) if flink.JOBMANAGER in running else 0
+        if jobs:
+            progress(f"{jobs} running jobs end with the cluster; their last checkpoints are kept")
         if running:
             progress(f"ending {', '.join(running)}")
         with ThreadPoolExecutor() as pool:
@@ -366,7 +299,7 @@ class Stack:
         """
         if not self.layout.folder.is_dir():
             return
-        with _locked(self.layout, progress):
+        with locked(self.layout, progress):
             self._down(progress)
             for entry in self.layout.folder.iterdir():
                 if entry == self.layout.lock:
@@ -376,10 +309,9 @@ class Stack:
                 else:
                     entry.unlink()
             self.layout.lock.unlink()
-        try:
+        # Another command may have begun to use it.
+        with suppress(OSError):
             self.layout.folder.rmdir()
-        except OSError:
-            pass  # Another command has begun to use it.
 
     def logs(self, part: str) -> list[Path]:
         """Return the existing log files of a part: its log and what its process printed."""
