@@ -59,8 +59,9 @@ def main() -> int:
                 job_id = run.submit(deployment, job, request["rest_url"], restore_from)
                 answer(job=name, id=job_id)
             elif request["command"] == "batch":
-                folders = (Path(request[key]) for key in ("staged", "output", "work"))
-                run.run_batch(deployment, job, *folders)
+                staged, output, work = (Path(request[key]) for key in ("staged", "output", "work"))
+                (output / name).mkdir(parents=True)
+                run.run_batch(deployment, job, staged, output / name, work)
                 answer(job=name, done=True)
             else:
                 answer(job=name, plan=run.explain(deployment, job))

@@ -23,6 +23,8 @@ class Job:
         Tables it writes.
     doc
         What it does.
+    windowed
+        Whether it holds rows back in event-time windows that a drain has to close.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Job:
     topics: tuple[str, ...]
     tables: tuple[str, ...]
     doc: str
+    windowed: bool = False
 
 
 JOBS: tuple[Job, ...] = (
@@ -59,6 +62,7 @@ JOBS: tuple[Job, ...] = (
         ("analytics.trade-aggregates",),
         ("market.trade_aggregates", "ops.late_rows"),
         "Executions per symbol in tumbling windows of 1, 5 and 15 minutes.",
+        windowed=True,
     ),
     Job(
         "enrichment",

@@ -133,22 +133,20 @@ def run_batch(
         staged.mkdir()
         count = stage(paths, form, staged, read_at=read_at)
         progress(f"{count:,} records staged")
-        for job in jobs:
-            written = Path(work) / "out" / job.name
-            written.mkdir(parents=True)
-            request = {
-                "command": "batch",
-                "deployment": deployment(settings, kafka=False),
-                "jobs": [job.name],
-                "staged": str(staged),
-                "output": str(written),
-                "work": work,
-            }
-            for _ in ask(settings, request, heap_mb=HEAP_MB):
-                progress(f"{job.name}: done")
-            if output is not None:
-                target = output / job.name
-                shutil.rmtree(target, ignore_errors=True)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(written, target)
+        written = Path(work) / "out"
+        request = {
+            "command": "batch",
+            "deployment": deployment(settings, kafka=False),
+            "jobs": [job.name for job in jobs],
+            "staged": str(staged),
+            "output": str(written),
+            "work": work,
+        }
+        for answer in ask(settings, request, heap_mb=HEAP_MB):
+            progress(f"{answer['job']}: done")
+        for job in jobs if output else ():
+            target = output / job.name
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(written / job.name, target)
     return count

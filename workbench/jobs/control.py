@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from workbench.broker.topics import diff
 from workbench.config import Settings
@@ -119,20 +120,28 @@ def submit(
     restore = {
         job.name: None if fresh else last_savepoint(settings, job.name) for job in jobs
     }
-    request = {
-        "command": "submit",
-        "deployment": deployment(settings),
-        "rest_url": where.rest_url,
-        "jobs": restore,
-    }
+    ids = _start(settings, where.rest_url, restore, deployment(settings), progress)
+    for name in ids:
+        # From here on its state is in its checkpoints: the savepoint is behind it.
+        _savepoint_file(settings, name).unlink(missing_ok=True)
+    return ids
+
+
+def _start(
+    settings: Settings,
+    rest_url: str,
+    restore: dict[str, str | None],
+    values: dict[str, Any],
+    progress: Progress,
+) -> dict[str, str]:
+    request = {"command": "submit", "deployment": values, "rest_url": rest_url, "jobs": restore}
     ids: dict[str, str] = {}
     for answer in ask(settings, request):
         ids[answer["job"]] = answer["id"]
         progress(f"{answer['job']}: submitted as {answer['id']}")
+    cluster = Cluster(rest_url)
     for name, job_id in ids.items():
         _wait_until_running(cluster, name, job_id)
-        # From here on its state is in its checkpoints: the savepoint is behind it.
-        _savepoint_file(settings, name).unlink(missing_ok=True)
         progress(f"{name}: running")
     return ids
 
@@ -192,8 +201,26 @@ def stop(
     folder = (settings.stack_folder / "flink" / "savepoints").resolve().as_uri()
     savepoints = {}
     for name, state in running.items():
-        savepoint = cluster.stop_with_savepoint(state.id, folder, drain=drain)
+        windowed = job_named(name).windowed
+        savepoint = cluster.stop_with_savepoint(state.id, folder, drain=drain and not windowed)
+        if drain and windowed:
+            savepoint = _close_windows(settings, cluster, name, savepoint, folder)
         _remember(settings, name, savepoint, drained=drain)
         savepoints[name] = savepoint
         progress(f"{name}: {'drained' if drain else 'stopped'}")
     return savepoints
+
+
+def _close_windows(
+    settings: Settings, cluster: Cluster, name: str, savepoint: str, folder: str
+) -> str:
+    """Drain a windowed job that was stopped at `savepoint`; return the last savepoint.
+
+    Flink drops the final watermark of a source whose partitions are all idle, and then a drain
+    leaves every open window unsaid. So the job goes on once more without idleness: its sources
+    count as active, and the final watermark gets through.
+    """
+    _remember(settings, name, savepoint, drained=False)
+    values = {**deployment(settings), "idle_timeout_ms": 0}
+    ids = _start(settings, cluster.url, {name: savepoint}, values, lambda _: None)
+    return cluster.stop_with_savepoint(ids[name], folder, drain=True)
