@@ -156,6 +156,7 @@ def test_the_first_reason_that_holds(value, expected):
         trade(exchange=None, trader_id=None, account_id=None, event_type=None, status=None),
         with_text("exchange", "null"),
         trade(exchange=" "),
+        trade(status=""),
         trade(symbol="\U0001f600"),
         trade(status="whatever"),
         b" \r\n\t" + trade() + b"\n",
@@ -260,8 +261,8 @@ NUMBERS = st.one_of(
 )
 WORDS = st.one_of(
     st.sampled_from(
-        ["", " ", "\t", "BUY", " buy ", "sell", "HOLD", "filled", " New", "Partially_Filled", "x", "é",
-         "ﬁlled", "fılled", "NaN", "-INF", "infinity", ":", '":', "\x7f", "\u2028", "\x00"]
+        ["", " ", "\t", "BUY", " buy ", "sell", "HOLD", "filled", " New", "Partially_Filled", "x",
+         "é", "ﬁlled", "fılled", "NaN", "-INF", "infinity", ":", '":', "\x7f", "\u2028", "\x00"]
     ),
     st.text(max_size=8),
 )  # fmt: skip

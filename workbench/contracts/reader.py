@@ -12,12 +12,13 @@ invalid-json         dlq.deserialization       not exactly one JSON value (RFC 8
                                                than 200 levels, or half of a surrogate pair
 not-an-object        dlq.deserialization       JSON, but no object
 repeated-field       dlq.deserialization       a field of the contract occurs twice at the top level
-missing-field        dlq.deserialization       required, and absent, null or a blank string
+missing-field        dlq.deserialization       required, and absent, null or a blank string (an
+                                               optional field is then null)
 wrong-type           dlq.deserialization       not what the contract says
 not-finite           dlq.processing-errors     NaN, infinity, or beyond the range of a double
 not-positive         dlq.processing-errors     a positive field that is rounded to zero or below
-out-of-range         dlq.processing-errors     a number too large for its type, a number written with
-                                               more than 100 characters, a time at or before 1970
+out-of-range         dlq.processing-errors     a number too large for its type or written with more
+                                               than 100 characters; a time at or before 1970
 future-time          dlq.processing-errors     more than `MAX_FUTURE_MS` after its arrival
 missing-status       dlq.trades.unroutable     a valid trade event without a status
 unknown-status       dlq.trades.unroutable     a valid trade event with a status that has no topic
@@ -46,8 +47,6 @@ BLANKS = " \t\n\v\f\r"
 MAX_NUMBER_CHARACTERS = 100
 #: An error message shows this much of a value.
 SHOWN_CHARACTERS = 80
-#: Not an enumeration of the contract, because an unknown status has a topic of its own.
-STATUS = "status"
 STATUS_EXPECTED = "expected " + ", ".join(STATUSES)
 
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -187,15 +186,14 @@ def _members(record: Record, parsed: Any) -> dict[str, Any]:
 
 def _typed(field: Field, value: Any) -> Any:
     """A field's value by its type; of a decimal still the text, for the rules to judge."""
-    if value is None or (field.required and _is_blank(value)):
+    if value is None or _is_blank(value):
         if field.required:
             raise _Refusal("missing-field", f"{field.name}: missing, expected {_expected(field)}")
         return None
     typed = _of_type(field, value)
     if typed is None:
         raise _Refusal("wrong-type", f"{field.name}: {_shown(value)} is not {_expected(field)}")
-    # A blank status is none at all: the event is valid, but has no topic.
-    return (typed or None) if field.name == STATUS else typed
+    return typed
 
 
 def _of_type(field: Field, value: Any) -> Any:
@@ -204,10 +202,10 @@ def _of_type(field: Field, value: Any) -> Any:
     if kind is Type.STRING:
         if isinstance(value, Number) or not isinstance(value, str):
             return None
-        if not field.symbols and field.name != STATUS:
+        if not field.symbols and not field.normalised:
             return value
         upper = value.strip(BLANKS).translate(_UPPER)
-        return upper if field.name == STATUS else _by_upper_case(field.symbols).get(upper)
+        return _by_upper_case(field.symbols).get(upper) if field.symbols else upper
     if kind in _DIGITS:
         return _decimal_text(value)
     if kind in (Type.LONG, Type.INT):

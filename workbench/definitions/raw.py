@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb.func import ARROW, SPECIAL
 
 from workbench.contracts.reader import (
     SHOWN_CHARACTERS,
@@ -29,6 +30,7 @@ from workbench.contracts.records import (
 )
 from workbench.contracts.topics import UNROUTABLE
 from workbench.contracts.types import duckdb_type
+from workbench.lake.macros import load_macros
 
 RAW_TRADES = "raw.trades"
 
@@ -75,14 +77,14 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> duckdb.Duc
     con.execute("SET memory_limit = $limit", {"limit": memory_limit})
     if threads is not None:
         con.execute("SET threads = $threads", {"threads": threads})
-    con.execute(files("workbench.lake").joinpath("macros.sql").read_text())
+    load_macros(con)
     con.create_function(
         "read_trade",
         _read_trades,
         ["BLOB", "BIGINT"],
         _struct_type(),
-        type="arrow",
-        null_handling="special",
+        type=ARROW,
+        null_handling=SPECIAL,
     )
     return con
 
@@ -102,8 +104,8 @@ def load_raw(
         A connection made by `connect`.
     batches
         Values (None is a tombstone); or batches of `workbench.ingest.files.iter_batches`, of
-        which only those of `topic` are taken; or a table that already has the columns of
-        `raw`: ``source_topic``, ``source_partition``, ``source_offset``, ``source_time``, ``value``.
+        which only those of `topic` are taken; or a table that already has the columns of `raw`:
+        ``source_topic``, ``source_partition``, ``source_offset``, ``source_time``, ``value``.
     topic
         Name the records are known by.
     source_time
@@ -199,7 +201,8 @@ def load_events(con: duckdb.DuckDBPyConnection, events: pa.Table) -> None:
     """
     con.register("events", events)
     con.execute(
-        "CREATE OR REPLACE TEMP VIEW read_trades AS SELECT *, epoch_ms(event_time) AS timestamp_ms, "
+        "CREATE OR REPLACE TEMP VIEW read_trades AS "
+        "SELECT *, epoch_ms(event_time) AS timestamp_ms, "
         "NULL::VARCHAR AS error_type, NULL::VARCHAR AS error_message, "
         "NULL::VARCHAR AS error_topic, NULL::VARCHAR AS original_value FROM events"
     )

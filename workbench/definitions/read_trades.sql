@@ -65,6 +65,8 @@ WITH decoded AS (
         coalesce(
             distinct_names AND strings
             AND trim(trade_id) <> '' AND trim(order_id) <> '' AND trim(symbol) <> ''
+            AND coalesce(trim(exchange) <> '', true) AND coalesce(trim(trader_id) <> '', true)
+            AND coalesce(trim(account_id) <> '', true) AND coalesce(trim(event_type) <> '', true)
             AND list_contains($sides, side)
             AND quantity > 0 AND price > 0
             AND timestamp_ms > 0 AND timestamp_ms <= source_ms + $max_future_ms,

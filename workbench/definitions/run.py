@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.config import load_settings
 from workbench.contracts import Field, Job, Record, job_named, table_named
 from workbench.contracts.records import (
     DEAD_LETTER,
@@ -22,6 +23,7 @@ from workbench.contracts.topics import ROUTES, UNROUTABLE
 from workbench.contracts.types import duckdb_type
 from workbench.definitions.raw import read_trades, sql
 from workbench.errors import UsageError
+from workbench.ingest.reference import symbols_in_force
 
 Results = dict[str, pa.Table]
 
@@ -45,7 +47,7 @@ def run_definition(
     now
         What ``failed_at``, ``computed_at`` and ``enriched_at`` are; the wall clock when None.
     symbols
-        CSV of the reference data, for the enrichment; the file of the project when None.
+        CSV of the reference data, for the enrichment; the one in force when None.
     reread
         Whether `raw` is read again. Give False after `load_events`, and for a second job over
         the same `raw` (not for the router, which needs the original bytes).
@@ -104,9 +106,7 @@ def _aggregates(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | N
 
 def _enrichment(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
     if symbols is None:
-        from workbench.config import load_settings
-
-        symbols = load_settings().symbols_file
+        symbols = symbols_in_force(load_settings())
     parameters = {"executions": list(EXECUTIONS), "symbols": str(symbols), "now": now}
     rows = _table(con, "market.enriched_trades", sql("enrichment"), parameters)
     times = {"timestamp_ms": "event_time", "enriched_at_ms": "enriched_at"}
