@@ -1,0 +1,66 @@
+-- Exact arithmetic of the figures: decimals as whole numbers (HUGEINT), so that the engines agree
+-- to the last digit. DuckDB's own division of decimals goes through DOUBLE.
+
+-- n / d, rounded half away from zero; null without a divisor. d is positive.
+CREATE OR REPLACE MACRO half_up(n, d) AS (
+    CASE WHEN d > 0 THEN
+        sign(n) * (abs(CAST(n AS HUGEINT)) // CAST(d AS HUGEINT)
+        + CASE WHEN abs(CAST(n AS HUGEINT)) % CAST(d AS HUGEINT)
+                 >= CAST(d AS HUGEINT) - abs(CAST(n AS HUGEINT)) % CAST(d AS HUGEINT)
+               THEN 1 ELSE 0 END)
+    END
+);
+
+-- A price, quantity or volume in units of 0.00000001.
+CREATE OR REPLACE MACRO units8(x) AS (
+    CAST(floor(CAST(x AS DECIMAL(38, 8))) AS HUGEINT) * CAST(100000000 AS HUGEINT)
+    + CAST(
+        CAST(
+            CAST(x AS DECIMAL(38, 8))
+            - CAST(floor(CAST(x AS DECIMAL(38, 8))) AS DECIMAL(38, 8)) AS DECIMAL(9, 8)
+        ) * CAST(100000000 AS DECIMAL(9, 0)) AS HUGEINT
+    )
+);
+
+-- A notional (price times quantity, or a sum of it) in units of 0.0000000000000001.
+CREATE OR REPLACE MACRO units16(x) AS (
+    CAST(floor(CAST(x AS DECIMAL(38, 16))) AS HUGEINT) * CAST(10000000000000000 AS HUGEINT)
+    + CAST(
+        CAST(
+            CAST(x AS DECIMAL(38, 16))
+            - CAST(floor(CAST(x AS DECIMAL(38, 16))) AS DECIMAL(38, 16)) AS DECIMAL(17, 16)
+        ) * CAST(10000000000000000 AS DECIMAL(17, 0)) AS HUGEINT
+    )
+);
+
+-- Whole numbers as decimals: 12345 in units of 0.0001 is 1.2345.
+CREATE OR REPLACE MACRO of_units2(n) AS (
+    CAST(CAST(n AS DECIMAL(16, 0)) * CAST(0.01 AS DECIMAL(2, 2)) AS DECIMAL(18, 2))
+);
+CREATE OR REPLACE MACRO of_units4(n) AS (
+    CAST(CAST(n AS DECIMAL(14, 0)) * CAST(0.0001 AS DECIMAL(4, 4)) AS DECIMAL(18, 4))
+);
+CREATE OR REPLACE MACRO of_units8(n) AS (
+    CAST(CAST(n AS DECIMAL(30, 0)) * CAST(0.00000001 AS DECIMAL(8, 8)) AS DECIMAL(38, 8))
+);
+
+-- Volume-weighted average price, half-up to 4 decimals; null without volume.
+-- value / volume = (V / 10^16) / (W / 10^8), and in units of 0.0001 that is V / (W * 10^4).
+CREATE OR REPLACE MACRO vwap(total_value, total_volume) AS (
+    of_units4(half_up(units16(total_value), units8(total_volume) * CAST(10000 AS HUGEINT)))
+);
+
+-- Buys per sell, half-up to 4 decimals; null without sells.
+CREATE OR REPLACE MACRO buy_sell_ratio(buys, sells) AS (
+    of_units4(half_up(CAST(buys AS HUGEINT) * CAST(10000 AS HUGEINT), CAST(sells AS HUGEINT)))
+);
+
+-- (b - a) / a in percent, half-up to 2 decimals, of two prices or volumes; null without a base.
+CREATE OR REPLACE MACRO percent_change(a, b) AS (
+    of_units2(half_up((units8(b) - units8(a)) * CAST(10000 AS HUGEINT), units8(a)))
+);
+
+-- Mean of a volume over a number of days, half-up to 8 decimals; null without days.
+CREATE OR REPLACE MACRO mean_volume(total_volume, days) AS (
+    of_units8(half_up(units8(total_volume), CAST(days AS HUGEINT)))
+);
