@@ -11,6 +11,12 @@ CREATE OR REPLACE MACRO half_up(n, d) AS (
     END
 );
 
+-- Price times quantity. Without the casts DuckDB keeps 18 digits, 16 of them decimals, and refuses
+-- everything from 100 on.
+CREATE OR REPLACE MACRO notional(price, quantity) AS (
+    CAST(CAST(price AS DECIMAL(38, 8)) * CAST(quantity AS DECIMAL(38, 8)) AS DECIMAL(38, 16))
+);
+
 -- A price, quantity or volume in units of 0.00000001.
 CREATE OR REPLACE MACRO units8(x) AS (
     CAST(floor(CAST(x AS DECIMAL(38, 8))) AS HUGEINT) * CAST(100000000 AS HUGEINT)
@@ -28,7 +34,7 @@ CREATE OR REPLACE MACRO units16(x) AS (
     + CAST(
         CAST(
             CAST(x AS DECIMAL(38, 16))
-            - CAST(floor(CAST(x AS DECIMAL(38, 16))) AS DECIMAL(38, 16)) AS DECIMAL(17, 16)
+            - CAST(floor(CAST(x AS DECIMAL(38, 16))) AS DECIMAL(38, 16)) AS DECIMAL(38, 16)
         ) * CAST(10000000000000000 AS DECIMAL(17, 0)) AS HUGEINT
     )
 );

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -92,10 +93,8 @@ def apply(settings: Settings) -> list[Applied]:
     for namespace in sorted({table.namespace for table in TABLES}):
         # Not create_namespace_if_not_exists: that one is not safe against a second process either.
         if not catalog.namespace_exists(namespace):
-            try:
+            with suppress(NamespaceAlreadyExistsError):
                 catalog.create_namespace(namespace)
-            except NamespaceAlreadyExistsError:
-                pass
     return [_apply_one(settings, catalog, table) for table in TABLES]
 
 

@@ -1,0 +1,268 @@
+"""One in-memory DuckDB over one set of pins: views made when a query names them."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import duckdb
+
+from workbench.config import Settings
+from workbench.contracts.records import ENRICHMENT_FIELDS
+from workbench.errors import LakeError, UsageError
+from workbench.lake import views
+from workbench.lake.guard import check_reads_only
+from workbench.lake.macros import load_macros
+from workbench.lake.pins import Pin
+from workbench.lake.sqlerrors import translate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+
+# Statements that show what is there: every view has to be made for them.
+_LISTING = re.compile(r"\b(information_schema|duckdb_\w+|show|pragma_\w+|query_table)\b", re.I)
+
+
+class PinnedDatabase:
+    """A DuckDB connection of its own whose views show pinned snapshots.
+
+    A cursor per thread makes it safe to ask from several at once.
+
+    Parameters
+    ----------
+    settings
+        The settings in force: bounds of memory, disk and threads.
+    pins
+        The pinned tables by name.
+    read_only
+        Whether DuckDB's locks are set and only queries are answered.
+    """
+
+    def __init__(self, settings: Settings, pins: Mapping[str, Pin], *, read_only: bool) -> None:
+        self.pins = pins
+        self.read_only = read_only
+        self._settings = settings
+        self._made: set[str] = set()
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._closed = False
+        self._connection = _connect(settings)
+        load_macros(self._connection)
+        for schema in sorted({name.split(".")[0] for name in [*pins, views.REFERENCE]}):
+            self._connection.execute(f"CREATE SCHEMA {views.quote_name(schema)}")
+        _load_symbols(self._connection, _symbols_in_force(settings))
+        if any(pin.delete_count for pin in pins.values()):
+            _load_iceberg(self._connection)
+        if read_only:
+            _lock_down(self._connection, settings)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return this thread's cursor.
+
+        Raises
+        ------
+        LakeError
+            When the database is closed.
+        """
+        if self._closed:
+            raise LakeError("the session is closed", hint="open another with workbench.open()")
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            with self._lock:
+                cursor = self._connection.cursor()
+            if not self.read_only:
+                cursor.execute(f"SET enable_progress_bar = {str(_interactive()).lower()}")
+            self._local.cursor = cursor
+        return cursor
+
+    def need(self, sql: str) -> tuple[str, ...]:
+        """Make the views that a query names; return the tables it reads."""
+        listing = _LISTING.search(sql) is not None
+        tables: list[str] = []
+        for name in self.pins:
+            if listing or _names(sql, name):
+                self._make(name)
+            if _names(sql, name):
+                tables.append(name)
+        for name, base in views.DERIVED.items():
+            if listing or _names(sql, name):
+                self._make(base)
+                self._make(name)
+            if _names(sql, name) and base not in tables:
+                tables.append(base)
+        return tuple(tables)
+
+    def _make(self, name: str) -> None:
+        with self._lock:
+            if name in self._made:
+                return
+            if name in views.DERIVED:
+                statement = views.derived_view(name)
+            else:
+                statement = views.table_view(self.pins[name])
+            try:
+                self.cursor().execute(statement)
+            except duckdb.Error as error:
+                raise translate(error) from error
+            self._made.add(name)
+
+    def kind(self, sql: str) -> str:
+        """Return ``query`` or ``statement``: whether it may be asked more than once.
+
+        Raises
+        ------
+        UsageError
+            For a syntax error, or several statements at once.
+        """
+        try:
+            statements = self.cursor().extract_statements(sql)
+        except duckdb.Error as error:
+            raise translate(error) from error
+        kinds = [statement.type for statement in statements]
+        # PIVOT counts as several: it first makes a type of the values it finds.
+        if len(kinds) > 1 and not re.search(r"\bPIVOT\b", sql, re.IGNORECASE):
+            raise UsageError(f"one statement at a time, got {len(kinds)}")
+        queries = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+        return "query" if kinds and all(kind in queries for kind in kinds) else "statement"
+
+    def bind(self, sql: str, parameters: Parameters = None) -> None:
+        """Let DuckDB check names, types and parameters of a query without running it."""
+        explained = re.match(r"\s*EXPLAIN\b", sql, re.IGNORECASE) is not None
+        plan = sql if explained else f"EXPLAIN {sql}"
+        try:
+            cursor = self.cursor()
+            cursor.execute(plan) if parameters is None else cursor.execute(plan, parameters)
+        except duckdb.Error as error:
+            raise translate(error, self.columns_named(sql)) from error
+
+    def check(self, sql: str) -> None:
+        """Refuse what a read-only database does not answer."""
+        if self.read_only:
+            check_reads_only(self.cursor(), sql)
+
+    def execute(self, sql: str, parameters: Parameters = None) -> duckdb.DuckDBPyConnection:
+        """Run one statement; DuckDB's errors become ours.
+
+        Raises
+        ------
+        UsageError
+            For a mistake in the query.
+        LakeError
+            Where the lake or the machine is in the way.
+        """
+        self.check(sql)
+        self.need(sql)
+        try:
+            cursor = self.cursor()
+            return cursor.execute(sql) if parameters is None else cursor.execute(sql, parameters)
+        except duckdb.Error as error:
+            raise translate(error, self.columns_named(sql)) from error
+
+    def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
+        """Return the rows of one statement."""
+        try:
+            return self.execute(sql, parameters).to_arrow_table()
+        except duckdb.Error as error:
+            raise translate(error, self.columns_named(sql)) from error
+
+    def columns_named(self, sql: str) -> list[str]:
+        """Return the columns of the tables a query names."""
+        names = self.need(sql) or tuple(self.pins)
+        return sorted({column.name for name in names for column in self.pins[name].table.columns})
+
+    def close(self) -> None:
+        """Close the connection; its cursors stop working."""
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+
+def _names(sql: str, table: str) -> bool:
+    """Whether the text names a table; too often is harmless."""
+    return re.search(rf"\b{re.escape(table.split('.')[1])}\b", sql, re.IGNORECASE) is not None
+
+
+def _interactive() -> bool:
+    """Whether somebody looks: a terminal or a notebook's kernel that is not run by papermill."""
+    return sys.stderr.isatty()
+
+
+def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    bounds = settings.duckdb
+    config: dict[str, Any] = {
+        "memory_limit": bounds.memory_limit,
+        "max_temp_directory_size": bounds.max_temp_directory_size,
+        # Local variables of the caller are not tables: a query means the same everywhere.
+        "python_enable_replacements": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if bounds.threads:
+        config["threads"] = bounds.threads
+    try:
+        connection = duckdb.connect(":memory:", config=config)
+    except duckdb.Error as error:
+        raise translate(error) from error
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")
+    return connection
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Set DuckDB's own locks: no files but the lake's and the reference data's, no settings."""
+    folders = [settings.warehouse, _symbols_in_force(settings).parent]
+    allowed = ", ".join(views.quote_text(f"{folder}/") for folder in folders)
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"SET allowed_directories = [{allowed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _load_iceberg(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the Iceberg extension from the installed wheels; needed only where rows are deleted."""
+    from duckdb_extensions import import_extension
+
+    try:
+        for name in ("avro", "iceberg"):
+            import_extension(name, con=connection)
+            connection.execute(f"LOAD {name}")
+    except Exception as error:
+        raise LakeError(
+            f"a table has delete files and DuckDB's iceberg extension cannot be loaded: {error}",
+            hint="install duckdb-extension-iceberg of DuckDB's version, or compact the table",
+        ) from error
+
+
+def _symbols_in_force(settings: Settings) -> Path:
+    return settings.symbols_file
+
+
+# Numbers of the reference data; everything else is text.
+_SYMBOL_NUMBERS = {"tick_size": "DECIMAL(18, 8)", "quantity_step": "DECIMAL(18, 8)"}
+
+
+def _load_symbols(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Copy the reference data, so that the session keeps what it has seen when it opened."""
+    name = views.quote_name(views.REFERENCE)
+    if not file.is_file():
+        fields = ["symbol", *(field.name for field in ENRICHMENT_FIELDS)]
+        columns = ", ".join(f"{views.quote_name(field)} VARCHAR" for field in fields)
+        connection.execute(f"CREATE TABLE {name} ({columns})")
+        return
+    with file.open(encoding="utf-8", newline="") as lines:
+        header = next(csv.reader(lines))
+    types = ", ".join(
+        f"{views.quote_text(field)}: {views.quote_text(_SYMBOL_NUMBERS.get(field, 'VARCHAR'))}"
+        for field in header
+    )
+    connection.execute(
+        f"CREATE TABLE {name} AS SELECT * FROM read_csv({views.quote_text(str(file))}, "
+        f"header = true, delim = ',', quote = '\"', columns = {{{types}}})"
+    )

@@ -1,0 +1,184 @@
+"""Which snapshot of every table a session reads, decided once when it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from workbench.config import Settings
+from workbench.contracts import TABLES, Table, table_named
+from workbench.errors import LakeError
+from workbench.lake.catalog import load_catalog
+from workbench.lake.times import from_micros, show_moment
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import FileScanTask
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.snapshots import Snapshot
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One table at one snapshot.
+
+    Parameters
+    ----------
+    table
+        The contract.
+    source
+        The table in the catalog; None where the lake does not have it yet.
+    snapshot
+        The snapshot; None means the table was empty.
+    """
+
+    table: Table
+    source: IcebergTable | None = None
+    snapshot: Snapshot | None = None
+
+    @property
+    def snapshot_id(self) -> str | None:
+        """The id as text: JavaScript and JSON readers round integers of 64 bits."""
+        return str(self.snapshot.snapshot_id) if self.snapshot else None
+
+    @property
+    def committed_at(self) -> datetime | None:
+        """When the snapshot was committed."""
+        if self.snapshot is None:
+            return None
+        return datetime.fromtimestamp(self.snapshot.timestamp_ms / 1000, UTC)
+
+    @cached_property
+    def files(self) -> list[FileScanTask]:
+        """The data files of the snapshot, with their delete files; planned on first use."""
+        if self.source is None or self.snapshot is None:
+            return []
+        scan = self.source.scan(snapshot_id=self.snapshot.snapshot_id)
+        return sorted(scan.plan_files(), key=lambda task: task.file.file_path)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the snapshot, by its summary."""
+        return self._summary("total-records")
+
+    @property
+    def file_count(self) -> int:
+        """Data files of the snapshot, by its summary."""
+        return self._summary("total-data-files")
+
+    @property
+    def delete_count(self) -> int:
+        """Delete files of the snapshot, by its summary."""
+        return self._summary("total-delete-files")
+
+    def _summary(self, name: str) -> int:
+        if self.snapshot is None or self.snapshot.summary is None:
+            return 0
+        return int(self.snapshot.summary.get(name) or 0)
+
+    def newest_event(self) -> datetime | None:
+        """Return the newest value of the time column, from the files' statistics alone.
+
+        None where there are no rows, or where a file's statistics do not say.
+        """
+        if self.source is None or not self.files or self.delete_count:
+            return None
+        from pyiceberg.conversions import from_bytes
+        from pyiceberg.types import TimestamptzType
+
+        column = self.source.schema().find_field(self.table.partition_by).field_id
+        bounds = [(task.file.upper_bounds or {}).get(column) for task in self.files]
+        known = [int(str(from_bytes(TimestamptzType(), bound))) for bound in bounds if bound]
+        return from_micros(max(known)) if len(known) == len(bounds) else None
+
+
+def resolve(
+    settings: Settings,
+    as_of: datetime | None = None,
+    snapshots: Mapping[str, str | None] | None = None,
+) -> dict[str, Pin]:
+    """Pin every table of the contracts, all at the same moment.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    as_of
+        Take the newest snapshot committed at or before this; None takes the newest.
+    snapshots
+        Snapshot ids by table that win over `as_of`; None as an id pins the table as empty.
+
+    Raises
+    ------
+    UsageError
+        For a table the contracts do not know.
+    LakeError
+        When there is no lake, or it has no such snapshot (any more).
+    """
+    wanted = {table_named(name).name: value for name, value in (snapshots or {}).items()}
+    catalog = load_catalog(settings, create=False)
+    # The heads first and close together; files are planned later, table by table.
+    sources = {table.name: _source(catalog, table.name) for table in TABLES}
+    pins = {}
+    for table in TABLES:
+        source = sources[table.name]
+        if table.name in wanted:
+            snapshot = _snapshot_named(table.name, source, wanted[table.name])
+        elif source is None:
+            snapshot = None
+        elif as_of is None:
+            snapshot = source.current_snapshot()
+        else:
+            snapshot = _snapshot_before(table.name, source, as_of)
+        pins[table.name] = Pin(table, source, snapshot)
+    return pins
+
+
+def _source(catalog: Catalog, name: str) -> IcebergTable | None:
+    from pyiceberg.exceptions import NoSuchTableError
+
+    try:
+        return catalog.load_table(name)
+    except NoSuchTableError:
+        return None
+    except OSError as error:
+        raise LakeError(
+            f"the catalog knows {name}, but its metadata cannot be read: {error}",
+            hint="was the warehouse moved or cleaned? The catalog keeps absolute locations",
+        ) from error
+
+
+def _snapshot_named(name: str, source: IcebergTable | None, wanted: str | None) -> Snapshot | None:
+    if wanted is None:
+        return None
+    snapshot = None
+    if source is not None and str(wanted).isdecimal():
+        snapshot = source.snapshot_by_id(int(wanted))
+    if snapshot is None:
+        raise LakeError(
+            f"table {name} has no snapshot {wanted!r}",
+            hint=f"`workbench tables describe {name}` lists them; old ones expire",
+        )
+    return snapshot
+
+
+def _snapshot_before(name: str, source: IcebergTable, as_of: datetime) -> Snapshot | None:
+    """The head of the table at a moment, by its log; None where it was still empty."""
+    limit = as_of.timestamp() * 1000
+    heads = [entry for entry in source.history() if entry.timestamp_ms <= limit]
+    if heads:
+        snapshot = source.snapshot_by_id(heads[-1].snapshot_id)
+        if snapshot is not None:
+            return snapshot
+    else:
+        log = source.history()
+        first = source.snapshot_by_id(log[0].snapshot_id) if log else None
+        if first is None or first.parent_snapshot_id is None:
+            return None
+    raise LakeError(
+        f"table {name} has no snapshot of {show_moment(as_of)} any more",
+        hint="it has expired; `workbench tables describe` lists those that are kept",
+    )

@@ -1,0 +1,182 @@
+"""The answer to a question: lazy, typed, and printed so that a person can read and cite it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from workbench.lake.database import Parameters, PinnedDatabase
+from workbench.lake.sqlerrors import translate
+from workbench.lake.table_text import html_table, text_table
+from workbench.lake.times import show_moment
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+#: Rows a repr shows.
+SHOWN_ROWS = 20
+
+
+class Result:
+    """Rows of a query on pinned tables; nothing is read until it is asked for.
+
+    The rows are read once and kept. The tables stay pinned: a result that was made before
+    `Session.refresh` still shows what it was asked about.
+
+    Parameters
+    ----------
+    database
+        The pinned tables.
+    sql
+        The query.
+    parameters
+        Values bound to it.
+    units
+        Unit of each column that has one.
+    as_of
+        The moment the rows describe.
+    snapshots
+        Snapshot id of every table the rows come from.
+    caption
+        What the rows are, in a few words.
+    table
+        The rows, where they are known already.
+    """
+
+    def __init__(
+        self,
+        database: PinnedDatabase,
+        sql: str,
+        parameters: Parameters = None,
+        *,
+        units: Mapping[str, str] | None = None,
+        as_of: datetime | None = None,
+        snapshots: Mapping[str, str | None] | None = None,
+        caption: str = "",
+        table: pa.Table | None = None,
+    ) -> None:
+        self._database = database
+        self._parameters = parameters
+        self._table = table
+        self._preview: pa.Table | None = None
+        self._lock = threading.Lock()
+        #: The query.
+        self.sql = sql
+        #: Unit of each column that has one.
+        self.units: dict[str, str] = dict(units or {})
+        #: The moment the rows describe; None where the lake is empty.
+        self.as_of = as_of
+        #: Snapshot id (as text; None for an empty table) of every table the rows come from.
+        self.snapshots: dict[str, str | None] = dict(snapshots or {})
+        #: What the rows are.
+        self.caption = caption
+
+    def arrow(self) -> pa.Table:
+        """Return the rows as an Arrow table; decimals and times as they are in the lake."""
+        with self._lock:
+            if self._table is None:
+                self._table = self._database.arrow(self.sql, self._parameters)
+            return self._table
+
+    def pl(self) -> pl.DataFrame:
+        """Return the rows as a Polars frame; decimals stay decimals."""
+        import polars
+
+        frame = polars.from_arrow(self.arrow())
+        assert isinstance(frame, polars.DataFrame)
+        return frame
+
+    def df(self, *, exact: bool = False) -> pd.DataFrame:
+        """Return the rows as a pandas frame.
+
+        Decimals become float64, as pandas and the figures expect; with `exact` they are
+        `decimal.Decimal` objects.
+        """
+        import pyarrow as pa
+
+        table = self.arrow()
+        if not exact:
+            fields = [
+                pa.field(field.name, pa.float64()) if pa.types.is_decimal(field.type) else field
+                for field in table.schema
+            ]
+            table = table.cast(pa.schema(fields))
+        return table.to_pandas()
+
+    @property
+    def rel(self) -> duckdb.DuckDBPyRelation:
+        """The rows as a DuckDB relation of this thread's cursor."""
+        if self._table is not None:
+            return self._database.cursor().from_arrow(self._table)
+        self._database.check(self.sql)
+        self._database.need(self.sql)
+        try:
+            cursor = self._database.cursor()
+            if self._parameters is None:
+                return cursor.sql(self.sql)
+            return cursor.sql(self.sql, params=self._parameters)
+        except duckdb.Error as error:
+            raise translate(error, self._database.columns_named(self.sql)) from error
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows as tuples of Python values."""
+        table = self.arrow()
+        columns = [column.to_pylist() for column in table.columns]
+        return list(zip(*columns, strict=True)) if columns else []
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns; reads at most the rows a repr shows."""
+        return list(self._head().column_names)
+
+    def _head(self) -> pa.Table:
+        """The rows a repr shows and one more, without reading all of a long answer."""
+        if self._table is not None:
+            return self._table.slice(0, SHOWN_ROWS + 1)
+        if self._preview is None:
+            limited = f"SELECT * FROM (\n{self.sql.rstrip().rstrip(';')}\n) LIMIT {SHOWN_ROWS + 1}"
+            try:
+                self._preview = self._database.arrow(limited, self._parameters)
+            except Exception:
+                # EXPLAIN and the like are no sub-queries; their answers are short.
+                return self.arrow().slice(0, SHOWN_ROWS + 1)
+        return self._preview
+
+    def _shown(self) -> tuple[list[tuple[Any, ...]], str]:
+        """The rows of a repr, and how many there are as far as that is known."""
+        head = self._head()
+        rows = list(zip(*(column.to_pylist() for column in head.columns), strict=True))
+        if len(rows) <= SHOWN_ROWS:
+            return rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
+        total = f"{self._table.num_rows:,}" if self._table is not None else "more"
+        return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} of {total} rows"
+
+    def provenance(self) -> str:
+        """Return the as-of line: the moment and the snapshots the rows come from."""
+        moment = f"as of {show_moment(self.as_of)}" if self.as_of else "as of: no data"
+        tables = [
+            f"{name} @ {snapshot or '(empty)'}" for name, snapshot in sorted(self.snapshots.items())
+        ]
+        return " · ".join([moment, *tables])
+
+    def __repr__(self) -> str:
+        rows, count = self._shown()
+        caption = f"{self.caption}\n" if self.caption else ""
+        table = text_table(self._head().column_names, rows, self.units)
+        return f"{caption}{table}\n{count} · {self.provenance()}"
+
+    def _repr_html_(self) -> str:
+        rows, count = self._shown()
+        return html_table(
+            self._head().column_names,
+            rows,
+            self.units,
+            caption=self.caption or "Query result",
+            note=f"{count} · {self.provenance()}",
+        )

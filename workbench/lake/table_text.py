@@ -1,0 +1,93 @@
+"""Rows as a text table and as an accessible HTML table; both show the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+#: Longer values are cut in a repr; `rows()` has all of them.
+LONGEST_VALUE = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it; decimals exact, without trailing zeros.
+
+    >>> shown(Decimal("1.50000000")), shown(Decimal("100")), shown(None)
+    ('1.5', '100', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ").removesuffix("+00:00")
+    if isinstance(value, date):
+        return value.isoformat()
+    text = str(value).replace("\n", " ").replace("\r", " ")
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    present = [value for value in values if value is not None]
+    return bool(present) and all(
+        isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        for value in present
+    )
+
+
+def text_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], units: Mapping[str, str]
+) -> str:
+    """Return the rows as text: names, units where there are any, a rule, the values."""
+    numeric = [_is_number([row[i] for row in rows]) for i in range(len(columns))]
+    lines = [list(columns)]
+    if any(name in units for name in columns):
+        lines.append([f"[{units[name]}]" if name in units else "" for name in columns])
+    body = [[shown(value) for value in row] for row in rows]
+    widths = [max(len(line[i]) for line in [*lines, *body]) for i in range(len(columns))]
+
+    def text(line: Sequence[str]) -> str:
+        cells = [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, numeric, strict=True)
+        ]
+        return "  ".join(cells).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([*map(text, lines), rule, *map(text, body)])
+
+
+def html_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    units: Mapping[str, str],
+    *,
+    caption: str,
+    note: str,
+) -> str:
+    """Return the rows as an HTML table; every value is text, whatever it contains."""
+    numeric = [_is_number([row[i] for row in rows]) for i in range(len(columns))]
+    align = [
+        ' style="text-align:right"' if number else ' style="text-align:left"' for number in numeric
+    ]
+
+    def head(index: int, name: str) -> str:
+        unit = f"<br><small>{escape(units[name])}</small>" if name in units else ""
+        return f'<th scope="col"{align[index]}>{escape(name)}{unit}</th>'
+
+    def line(row: Sequence[Any]) -> str:
+        cells = (f"<td{align[i]}>{escape(shown(value))}</td>" for i, value in enumerate(row))
+        return f"<tr>{''.join(cells)}</tr>"
+
+    return (
+        '<table class="workbench-result">'
+        f'<caption style="text-align:left">{escape(caption)}</caption>'
+        f"<thead><tr>{''.join(head(i, name) for i, name in enumerate(columns))}</tr></thead>"
+        f"<tbody>{''.join(map(line, rows))}</tbody>"
+        f'<tfoot><tr><td colspan="{max(len(columns), 1)}" style="text-align:left">'
+        f"<small>{escape(note)}</small></td></tr></tfoot></table>"
+    )
