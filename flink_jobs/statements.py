@@ -46,7 +46,7 @@ def _values(mode: ddl.Mode, job: Job) -> dict[str, str]:
         "statuses": _list(STATUSES),
         "executions": _list(EXECUTIONS),
         "rule_errors": _list(RULE_ERRORS),
-        "known_statuses": ddl.quoted(", ".join(STATUSES)),
+        "known_statuses": ", ".join(STATUSES),
         "route": ddl.route_case(deployment, "status"),
         "unroutable": UNROUTABLE,
         "deserialization": DESERIALIZATION,

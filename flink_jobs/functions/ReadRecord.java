@@ -1,5 +1,6 @@
 package workbench.functions;
 
+import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.nio.ByteBuffer;
@@ -8,7 +9,6 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -46,13 +46,15 @@ public class ReadRecord extends TableFunction<RowData> {
     private static final int ORIGINAL_VALUE_CHARACTERS = 10_000;
     private static final int SHOWN_CHARACTERS = 80;
     private static final int MAX_NUMBER_CHARACTERS = 100;
+    private static final int MAX_NESTING = 200;
     private static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
     private static final int SCALE = 8;
     private static final BigDecimal LIMIT = BigDecimal.TEN.pow(10);
+    private static final String BLANKS = " \t\n\u000b\f\r";
     private static final Pattern NUMBER =
             Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
     private static final Pattern INTEGER = Pattern.compile("[+-]?\\d+");
-    private static final Pattern NOT_FINITE = Pattern.compile("[+-]?(nan|inf|infinity)");
+    private static final Pattern NOT_FINITE = Pattern.compile("[+-]?(nan|inf|infinity)", Pattern.CASE_INSENSITIVE);
 
     enum Kind { STRING, DECIMAL, LONG }
 
@@ -114,6 +116,7 @@ public class ReadRecord extends TableFunction<RowData> {
     private transient Map<String, Integer> index;
     private transient JsonToken[] tokens;
     private transient String[] texts;
+    private transient boolean[] repeated;
     private transient JsonFactory factory;
     private transient CharsetDecoder decoder;
 
@@ -149,6 +152,7 @@ public class ReadRecord extends TableFunction<RowData> {
         }
         tokens = new JsonToken[fields.length];
         texts = new String[fields.length];
+        repeated = new boolean[fields.length];
         factory = factory();
         decoder = StandardCharsets.UTF_8.newDecoder();
     }
@@ -158,6 +162,7 @@ public class ReadRecord extends TableFunction<RowData> {
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxStringLength(Integer.MAX_VALUE)
                         .maxNumberLength(Integer.MAX_VALUE)
+                        .maxNestingDepth(MAX_NESTING)
                         .build())
                 // Names of unknown records must not fill a table that is shared by the whole JVM.
                 .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
@@ -202,10 +207,11 @@ public class ReadRecord extends TableFunction<RowData> {
             throw new Refused("tombstone", "the value is null");
         }
         CharBuffer chars;
+        ByteBuffer bytes = ByteBuffer.wrap(value);
         try {
-            chars = decoder.reset().decode(ByteBuffer.wrap(value));
+            chars = decoder.reset().decode(bytes);
         } catch (CharacterCodingException error) {
-            throw new Refused("invalid-utf8", "the value is not UTF-8");
+            throw new Refused("invalid-utf8", "byte " + bytes.position() + " is not UTF-8");
         }
         parse(chars);
         for (int i = 0; i < fields.length; i++) {
@@ -223,155 +229,248 @@ public class ReadRecord extends TableFunction<RowData> {
         }
     }
 
-    /** Fills tokens and texts; the whole text must be one JSON object and nothing else. */
+    /** Fills tokens, texts and repeated; the whole text must be one JSON object and nothing else. */
     private void parse(CharBuffer chars) throws Refused {
         for (int i = 0; i < fields.length; i++) {
             tokens[i] = null;
             texts[i] = null;
+            repeated[i] = false;
         }
-        String repeated = null;
         JsonToken first;
-        try (JsonParser parser = factory.createParser(
-                chars.array(), chars.arrayOffset() + chars.position(), chars.remaining())) {
+        String text = null;
+        try (JsonParser parser = parser(chars)) {
             first = parser.nextToken();
             if (first == null) {
                 throw new Refused("invalid-json", "the value is empty");
             }
             if (first == JsonToken.START_OBJECT) {
-                while (parser.nextToken() != JsonToken.END_OBJECT) {
-                    Integer at = index.get(parser.currentName());
-                    JsonToken token = parser.nextToken();
-                    if (at == null || token.isStructStart()) {
-                        parser.skipChildren();
-                    }
-                    if (at != null) {
-                        if (tokens[at] != null && repeated == null) {
-                            repeated = fields[at].name;
-                        }
-                        tokens[at] = token;
-                        texts[at] = token.isStructStart() ? token.asString() : parser.getText();
-                    } else if (token == JsonToken.VALUE_STRING) {
-                        // Strings that nobody reads are skipped lazily: finish to find bad escapes.
-                        parser.finishToken();
-                    }
-                }
-            } else {
+                members(parser);
+            } else if (first.isStructStart()) {
                 parser.skipChildren();
-                if (first == JsonToken.VALUE_STRING) {
-                    parser.finishToken();
-                }
+            } else {
+                text = parser.getText();
             }
             if (parser.nextToken() != null) {
                 throw new Refused("invalid-json", "there is text after the JSON value");
             }
-        } catch (java.io.IOException error) {
+            checkSurrogates(chars);
+        } catch (IOException error) {
             String message = String.valueOf(error.getMessage()).split("\n", 2)[0];
-            throw new Refused("invalid-json", shown(message, 200));
+            throw new Refused("invalid-json", cut(message, 200));
         }
         if (first != JsonToken.START_OBJECT) {
-            throw new Refused("not-an-object", "the value is JSON, but not an object");
+            throw new Refused("not-an-object", shown(first, text) + " is not an object");
         }
-        if (repeated != null) {
-            throw new Refused("repeated-field", repeated + ": the name occurs twice");
+        for (int i = 0; i < fields.length; i++) {
+            if (repeated[i]) {
+                throw new Refused("repeated-field", fields[i].name + ": occurs more than once");
+            }
         }
     }
 
-    private static String shown(String text, int characters) {
-        return text.length() <= characters ? text : text.substring(0, characters) + "…";
+    private JsonParser parser(CharBuffer chars) throws IOException {
+        return factory.createParser(
+                chars.array(), chars.arrayOffset() + chars.position(), chars.remaining());
     }
 
-    private static Refused wrongType(Field field, String text, String expected) {
-        return new Refused(
-                "wrong-type",
-                field.name + ": " + shown(text, SHOWN_CHARACTERS) + " is not " + expected);
+    private void members(JsonParser parser) throws IOException {
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+            Integer at = index.get(parser.currentName());
+            JsonToken token = parser.nextToken();
+            if (at != null) {
+                repeated[at] |= tokens[at] != null;
+                tokens[at] = token;
+                texts[at] = token.isStructStart() ? null : parser.getText();
+            }
+            parser.skipChildren();
+        }
     }
 
+    /** Half of a surrogate pair can only be written as an escape; no engine stores it. */
+    private void checkSurrogates(CharBuffer chars) throws IOException, Refused {
+        boolean escaped = false;
+        for (int i = chars.position(); i + 1 < chars.limit() && !escaped; i++) {
+            escaped = chars.array()[i] == '\\' && chars.array()[i + 1] == 'u';
+        }
+        if (!escaped) {
+            return;
+        }
+        try (JsonParser parser = parser(chars)) {
+            for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
+                if (token == JsonToken.FIELD_NAME || token == JsonToken.VALUE_STRING) {
+                    String text = parser.getText();
+                    for (int i = 0; i < text.length(); i++) {
+                        if (Character.isSurrogate(text.charAt(i))) {
+                            if (i + 1 == text.length()
+                                    || !Character.isSurrogatePair(
+                                            text.charAt(i), text.charAt(i + 1))) {
+                                throw new Refused("invalid-json", "half of a surrogate pair");
+                            }
+                            i++;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static String cut(String text, int characters) {
+        if (text.codePointCount(0, text.length()) <= characters) {
+            return text;
+        }
+        return text.substring(0, text.offsetByCodePoints(0, characters));
+    }
+
+    /** A value in an error message: numbers as written, strings quoted, both cut. */
+    private static String shown(JsonToken token, String text) {
+        if (token == JsonToken.VALUE_STRING) {
+            return '"' + cut(text, SHOWN_CHARACTERS) + '"';
+        }
+        if (token.isStructStart()) {
+            return token == JsonToken.START_OBJECT ? "an object" : "an array";
+        }
+        return cut(text, SHOWN_CHARACTERS);
+    }
+
+    private static String expected(Field field) {
+        if (field.symbols.length > 0) {
+            return "one of " + String.join(", ", field.symbols);
+        }
+        switch (field.kind) {
+            case DECIMAL:
+                return "a decimal";
+            case LONG:
+                return "a whole number of 64 bits";
+            default:
+                return "a string";
+        }
+    }
+
+    private static boolean isBlank(char letter) {
+        return BLANKS.indexOf(letter) >= 0;
+    }
+
+    /** Cuts the blanks of ASCII, and no others: every engine must come to the same verdict. */
     private static String strip(String text) {
-        return text.strip();
+        int start = 0;
+        int end = text.length();
+        while (start < end && isBlank(text.charAt(start))) {
+            start++;
+        }
+        while (start < end && isBlank(text.charAt(end - 1))) {
+            end--;
+        }
+        return text.substring(start, end);
+    }
+
+    private static String upper(String text) {
+        StringBuilder letters = new StringBuilder(text);
+        for (int i = 0; i < letters.length(); i++) {
+            char letter = letters.charAt(i);
+            if (letter >= 'a' && letter <= 'z') {
+                letters.setCharAt(i, (char) (letter - 'a' + 'A'));
+            }
+        }
+        return letters.toString();
     }
 
     /** A string, a long, or the text of a decimal that is checked in a second pass. */
     private static Object typed(Field field, JsonToken token, String text) throws Refused {
         boolean isString = token == JsonToken.VALUE_STRING;
-        if (token == null || token == JsonToken.VALUE_NULL || isString && text.isBlank()) {
+        if (token == null || token == JsonToken.VALUE_NULL || isString && strip(text).isEmpty()) {
             if (field.required) {
-                throw new Refused("missing-field", field.name + ": required, but absent or empty");
+                throw new Refused(
+                        "missing-field", field.name + ": missing, expected " + expected(field));
             }
             return null;
         }
+        Object typed = ofType(field, token, text);
+        if (typed == null) {
+            throw new Refused(
+                    "wrong-type",
+                    field.name + ": " + shown(token, text) + " is not " + expected(field));
+        }
+        return typed;
+    }
+
+    private static Object ofType(Field field, JsonToken token, String text) {
+        boolean isString = token == JsonToken.VALUE_STRING;
         switch (field.kind) {
-            case DECIMAL: {
+            case DECIMAL:
                 if (token.isNumeric()) {
                     return text;
                 }
                 String number = isString ? strip(text) : "";
-                if (NUMBER.matcher(number).matches()
-                        || NOT_FINITE.matcher(number.toLowerCase(Locale.ROOT)).matches()) {
-                    return number;
+                return NUMBER.matcher(number).matches() || NOT_FINITE.matcher(number).matches()
+                        ? number : null;
+            case LONG:
+                String whole = isString ? strip(text) : text;
+                if (token != JsonToken.VALUE_NUMBER_INT && !isString
+                        || !INTEGER.matcher(whole).matches()) {
+                    return null;
                 }
-                throw wrongType(field, text, "a number");
-            }
-            case LONG: {
-                String number = isString ? strip(text) : text;
-                if ((token == JsonToken.VALUE_NUMBER_INT || isString)
-                        && INTEGER.matcher(number).matches()) {
-                    try {
-                        return Long.parseLong(number);
-                    } catch (NumberFormatException tooLarge) {
-                        throw wrongType(field, text, "a 64-bit integer");
-                    }
+                try {
+                    return Long.parseLong(whole);
+                } catch (NumberFormatException tooLarge) {
+                    return null;
                 }
-                throw wrongType(field, text, "an integer");
-            }
-            default: {
-                if (!isString) {
-                    throw wrongType(field, text, "a string");
-                }
-                String symbol = field.normalised ? strip(text).toUpperCase(Locale.ROOT) : text;
-                if (field.symbols.length == 0) {
-                    return StringData.fromString(symbol);
-                }
-                for (String known : field.symbols) {
-                    if (known.equals(symbol)) {
-                        return StringData.fromString(symbol);
-                    }
-                }
-                throw wrongType(field, text, "one of " + String.join(", ", field.symbols));
+            default:
+                return isString ? string(field, text) : null;
+        }
+    }
+
+    private static StringData string(Field field, String text) {
+        if (!field.normalised && field.symbols.length == 0) {
+            return StringData.fromString(text);
+        }
+        String letters = upper(strip(text));
+        for (String symbol : field.symbols) {
+            if (symbol.equals(letters)) {
+                return StringData.fromString(symbol);
             }
         }
+        return field.symbols.length == 0 ? StringData.fromString(letters) : null;
     }
 
     private static DecimalData inRange(Field field, String text) throws Refused {
-        String shown = field.name + ": " + shown(text, SHOWN_CHARACTERS);
-        if (text.length() > MAX_NUMBER_CHARACTERS) {
-            throw new Refused("out-of-range", shown + " has more than 100 characters");
-        }
-        // The double first: a decimal with a huge exponent costs gigabytes to round.
-        double rough = NOT_FINITE.matcher(text.toLowerCase(Locale.ROOT)).matches()
-                ? Double.NaN : Double.parseDouble(text);
-        if (Double.isNaN(rough) || Double.isInfinite(rough)) {
+        String shown = field.name + ": " + cut(text, SHOWN_CHARACTERS);
+        double size = NOT_FINITE.matcher(text).matches() ? Double.NaN : Double.parseDouble(text);
+        if (Double.isNaN(size) || Double.isInfinite(size)) {
             throw new Refused("not-finite", shown + " is not finite");
         }
-        BigDecimal number = Math.abs(rough) < 1e-9 ? BigDecimal.ZERO.setScale(SCALE)
-                : Math.abs(rough) > 1e11 ? new BigDecimal(rough)
-                : new BigDecimal(text).setScale(SCALE, RoundingMode.HALF_UP);
-        if (field.positive && number.signum() <= 0) {
+        // Far out of the range the double decides: a decimal with a huge exponent costs gigabytes.
+        BigDecimal exact;
+        if (Math.abs(size) >= 1e11) {
+            exact = size > 0 ? LIMIT : LIMIT.negate();
+        } else if (Math.abs(size) < 1e-9) {
+            exact = BigDecimal.ZERO.setScale(SCALE);
+        } else {
+            exact = new BigDecimal(text).setScale(SCALE, RoundingMode.HALF_UP);
+        }
+        if (field.positive && exact.signum() <= 0) {
             throw new Refused("not-positive", shown + " is not above zero");
         }
-        if (number.abs().compareTo(LIMIT) >= 0) {
-            throw new Refused("out-of-range", shown + " has more than 10 digits before the point");
+        if (exact.abs().compareTo(LIMIT) >= 0) {
+            throw new Refused("out-of-range", shown + " is not below 10^10");
         }
-        return DecimalData.fromBigDecimal(number, 18, SCALE);
+        if (text.length() > MAX_NUMBER_CHARACTERS) {
+            throw new Refused(
+                    "out-of-range",
+                    shown + " is longer than " + MAX_NUMBER_CHARACTERS + " characters");
+        }
+        return DecimalData.fromBigDecimal(exact, 18, SCALE);
     }
 
     private static void checkTime(Field field, long millis, long sourceTimeMs) throws Refused {
+        String shown = field.name + ": " + millis;
         if (millis <= 0) {
-            throw new Refused("out-of-range", field.name + ": " + millis + " is not after 1970");
+            throw new Refused("out-of-range", shown + " is not above zero");
         }
-        if (millis > sourceTimeMs + MAX_FUTURE_MS) {
+        long ahead = millis - sourceTimeMs;
+        if (ahead > MAX_FUTURE_MS) {
             throw new Refused(
                     "future-time",
-                    field.name + ": " + millis + " is more than 5 minutes after its arrival");
+                    shown + " is " + ahead + " ms after its arrival, at most " + MAX_FUTURE_MS);
         }
     }
 }

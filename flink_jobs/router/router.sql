@@ -19,8 +19,8 @@ SELECT
   SUBSTRING(DECODE(`value`, 'UTF-8') FROM 1 FOR $original_value_characters),
   CASE WHEN status IS NULL THEN 'missing-status' ELSE 'unknown-status' END,
   CASE
-    WHEN status IS NULL THEN 'status: absent or empty'
-    ELSE CONCAT('status: ', SUBSTRING(status FROM 1 FOR 80), ' is none of ', $known_statuses)
+    WHEN status IS NULL THEN 'status: missing, expected $known_statuses'
+    ELSE CONCAT('status: "', SUBSTRING(status FROM 1 FOR 80), '" unknown, expected $known_statuses')
   END,
   source_topic, source_partition, source_offset,
   'router',
