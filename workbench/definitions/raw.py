@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -33,6 +33,8 @@ from workbench.contracts.types import duckdb_type
 from workbench.lake.macros import load_macros
 
 RAW_TRADES = "raw.trades"
+#: The relations behind `read_trades`: records that were read, events that need no reading.
+RECORDS, EVENTS = "records_read", "events_read"
 
 # A plain record: a flat object of strings without escapes and of numbers that a double holds
 # exactly, with their digits as the contract keeps them. Everything else is for the strict reader.
@@ -115,18 +117,8 @@ def load_raw(
         table = batches.select(_RAW.names).cast(_RAW)
     else:
         value = _values(batches, topic)
-        rows = len(value)
-        arrived = pa.scalar(source_time or datetime.now(UTC), _RAW.field("source_time").type)
-        table = pa.Table.from_arrays(
-            [
-                pa.repeat(pa.scalar(topic), rows),
-                pa.repeat(pa.scalar(0, pa.int32()), rows),
-                pa.array(np.arange(rows)),
-                pa.repeat(arrived, rows),
-                value,
-            ],
-            schema=_RAW,
-        )
+        columns = {**_source(len(value), topic, source_time), "value": value}
+        table = pa.Table.from_pydict(columns, schema=_RAW)
     # DuckDB's threads share the batches of a table: one large batch keeps one thread busy.
     parts = table.to_batches(max_chunksize=_BATCH_ROWS)
     con.register("raw", pa.Table.from_batches(parts, table.schema))
@@ -142,6 +134,17 @@ _RAW = pa.schema(
         "value": pa.binary(),
     }
 )
+
+
+def _source(rows: int, topic: str, source_time: datetime | None) -> dict[str, pa.Array]:
+    """The source columns of records that did not come from Kafka."""
+    arrived = pa.scalar(source_time or datetime.now(UTC), _RAW.field("source_time").type)
+    return {
+        "source_topic": pa.repeat(pa.scalar(topic), rows),
+        "source_partition": pa.repeat(pa.scalar(0, pa.int32()), rows),
+        "source_offset": pa.array(np.arange(rows)),
+        "source_time": pa.repeat(arrived, rows),
+    }
 
 
 def _values(batches: Iterable[pa.RecordBatch | bytes | None], topic: str) -> pa.ChunkedArray:
@@ -184,12 +187,18 @@ def read_trades(con: duckdb.DuckDBPyConnection, *, keep_value: bool = False) -> 
         "original_value_characters": ORIGINAL_VALUE_CHARACTERS,
         "unroutable": UNROUTABLE,
     }
-    create = f"CREATE OR REPLACE TEMP TABLE records_read AS SELECT {kept} FROM ({query})"
+    create = f"CREATE OR REPLACE TEMP TABLE {RECORDS} AS SELECT {kept} FROM ({query})"
     con.execute(create, parameters)
-    con.execute("CREATE OR REPLACE TEMP VIEW read_trades AS SELECT * FROM records_read")
+    expose(con, RECORDS)
 
 
-def load_events(con: duckdb.DuckDBPyConnection, events: pa.Table) -> None:
+def load_events(
+    con: duckdb.DuckDBPyConnection,
+    events: pa.Table,
+    *,
+    topic: str = RAW_TRADES,
+    source_time: datetime | None = None,
+) -> None:
     """Make the relation `read_trades` from trade events that are known to be valid.
 
     Parameters
@@ -197,15 +206,34 @@ def load_events(con: duckdb.DuckDBPyConnection, events: pa.Table) -> None:
     con
         A connection made by `connect`.
     events
-        The columns of market.trades. Nothing is read or checked: parsing is skipped.
+        The columns of market.trades, or those of RawTradeEvent. Nothing is read or checked:
+        parsing is skipped.
+    topic, source_time
+        Where events without source columns came from (their offsets are their positions), and
+        when they arrived; now when None.
     """
+    if "source_offset" not in events.column_names:
+        for name, column in _source(events.num_rows, topic, source_time).items():
+            events = events.append_column(name, column)
     con.register("events", events)
-    con.execute(
-        "CREATE OR REPLACE TEMP VIEW read_trades AS "
-        "SELECT *, epoch_ms(event_time) AS timestamp_ms, "
-        "NULL::VARCHAR AS error_type, NULL::VARCHAR AS error_message, "
-        "NULL::VARCHAR AS error_topic, NULL::VARCHAR AS original_value FROM events"
-    )
+    if "event_time" in events.column_names:
+        times = "epoch_ms(event_time) AS timestamp_ms"
+    else:
+        times = "make_timestamptz(timestamp_ms * 1000) AS event_time"
+    verdict = ", ".join(f"NULL::VARCHAR AS {name}" for name in _VERDICT)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {EVENTS} AS SELECT *, {times}, {verdict} FROM events")
+    expose(con, EVENTS)
+
+
+def expose(
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    first: date | None = None,
+    last: date | None = None,
+) -> None:
+    """Make `RECORDS` or `EVENTS`, or their UTC days from first to last, the `read_trades`."""
+    days = f"WHERE event_time::DATE BETWEEN '{first}' AND '{last}'" if first and last else ""
+    con.execute(f"CREATE OR REPLACE TEMP VIEW read_trades AS SELECT * FROM {relation} {days}")
 
 
 def sql(name: str) -> str:

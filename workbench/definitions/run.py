@@ -19,7 +19,7 @@ from workbench.contracts.records import (
     MILLIS,
     TRADE_AGGREGATE,
 )
-from workbench.contracts.topics import ROUTES, UNROUTABLE
+from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, ROUTES, UNROUTABLE
 from workbench.contracts.types import duckdb_type
 from workbench.definitions.raw import read_trades, sql
 from workbench.errors import UsageError
@@ -72,7 +72,7 @@ def run_definition(
     moment = now or datetime.now(UTC)
     results = _RUN[contract.name](con, moment, symbols)
     if "ops.dead_letters" in contract.tables:
-        results |= _dead_letters(con, contract, moment)
+        results |= _refused(con, contract, moment)
     return results
 
 
@@ -124,14 +124,19 @@ _RUN = {
 }
 
 
-def _dead_letters(con: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Results:
+def dead_letters(con: duckdb.DuckDBPyConnection, job: str, now: datetime) -> pa.Table:
+    """Return the rows of ops.dead_letters of the records that a job refuses."""
+    topics = [name for name in job_named(job).topics if name.startswith("dlq.")]
+    parameters = {"job": job, "now": now, "dead_letter_topics": topics}
+    return _table(con, "ops.dead_letters", sql("dead_letters"), parameters)
+
+
+def _refused(con: duckdb.DuckDBPyConnection, job: Job, now: datetime) -> Results:
     """The records the job refuses: as rows, and as messages where a topic carries the reason."""
-    topics = [name for name in job.topics if name.startswith("dlq.")]
-    parameters = {"job": job.name, "now": now, "dead_letter_topics": topics}
-    rows = _table(con, "ops.dead_letters", sql("dead_letters"), parameters)
+    rows = dead_letters(con, job.name, now)
     results = {"ops.dead_letters": rows}
-    for name in topics:
-        if name != UNROUTABLE:  # that one carries the original bytes
+    for name in job.topics:
+        if name in (DESERIALIZATION, PROCESSING_ERRORS):
             part = rows.filter(pc.field("topic") == name)
             results[name] = _messages(con, DEAD_LETTER, part, {"timestamp_ms": "failed_at"})
     return results
