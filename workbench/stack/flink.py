@@ -6,6 +6,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from workbench.stack.processes import markers
 
 JOBMANAGER = "jobmanager"
 TASKMANAGER = "taskmanager"
+RESOURCE_ID = "taskmanager.resource-id="
 
 # MiB of the TaskManager beside its heap and its managed memory. Eight jobs with Iceberg sinks and
 # exactly-once producers ran in this; Flink derives it from a total size where its scripts are used.
@@ -124,7 +126,9 @@ def taskmanager_command(settings: Settings, layout: Layout, java: Java) -> list[
         f"-XX:MaxMetaspaceSize={METASPACE}m",
     ]
     main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-    return _command(layout, java, TASKMANAGER, memory, main)
+    # A name of its own for each start: the JobManager remembers a killed one for some seconds.
+    name = f"{RESOURCE_ID}{TASKMANAGER}-{uuid.uuid4().hex[:8]}"
+    return [*_command(layout, java, TASKMANAGER, memory, main), "-D", name]
 
 
 def environment(settings: Settings, layout: Layout, home: Path) -> dict[str, str]:
@@ -145,6 +149,21 @@ def ask(rest_url: str, path: str, timeout: float = 2.0) -> Any:
             return json.load(answer)
     except (OSError, ValueError, urllib.error.URLError):
         return None
+
+
+def resource_id(process: psutil.Process) -> str | None:
+    """Return the name a TaskManager process was started under."""
+    try:
+        arguments = process.cmdline()
+    except psutil.Error:
+        return None
+    return next((a.removeprefix(RESOURCE_ID) for a in arguments if a.startswith(RESOURCE_ID)), None)
+
+
+def registered(rest_url: str) -> set[str]:
+    """Return the names of the TaskManagers that the JobManager believes to have."""
+    answer = ask(rest_url, "/taskmanagers") or {}
+    return {str(manager["id"]) for manager in answer.get("taskmanagers", [])}
 
 
 def running_jobs(rest_url: str) -> int:

@@ -72,14 +72,14 @@ def wanted_parts(settings: Settings) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def answers(part: str, ports: dict[str, int], slots: int) -> bool:
-    """Say whether a part does its work: metadata, REST, registered slots."""
+def answers(part: str, ports: dict[str, int], process: psutil.Process) -> bool:
+    """Say whether a part does its work: metadata, REST, this TaskManager registered alone."""
     if part == kafka.PART:
         return kafka.answers(kafka_address(ports))
-    overview = flink.ask(flink_address(ports), "/overview")
     if part == flink.JOBMANAGER:
-        return overview is not None
-    return overview is not None and overview.get("slots-total", 0) >= slots
+        return flink.ask(flink_address(ports), "/overview") is not None
+    # A killed one stays registered for some seconds, and its slots with it.
+    return flink.registered(flink_address(ports)) == {flink.resource_id(process)}
 
 
 def resident_mb(process: psutil.Process) -> int:
@@ -129,7 +129,7 @@ def _part(settings: Settings, layout: Layout, ports: dict[str, int], part: str) 
     if part == flink.TASKMANAGER and find(layout, flink.JOBMANAGER) is None:
         note = "waits for a JobManager"
         return PartStatus(part, "unhealthy", address, process.pid, since, memory, note)
-    if not ports or not answers(part, ports, settings.stack.slots):
+    if not ports or not answers(part, ports, process):
         note = "runs but does not answer; `workbench stack up` waits for it, then restarts it"
         return PartStatus(part, "unhealthy", address, process.pid, since, memory, note)
     note = ""

@@ -138,13 +138,16 @@ def prepare(
     ]
 
 
-def answers(bootstrap_servers: str, timeout: float = 2.0) -> bool:
-    """Say whether a broker answers a metadata request."""
+def answers(
+    bootstrap_servers: str, timeout: float = 2.0, properties: dict[str, str] | None = None
+) -> bool:
+    """Say whether a broker answers a metadata request, asked with these client properties."""
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
     client = AdminClient(
         {
+            **(properties or {}),
             "bootstrap.servers": bootstrap_servers,
             "socket.timeout.ms": int(timeout * 1000),
             "reconnect.backoff.max.ms": 200,

@@ -81,10 +81,10 @@ class _Run:
     signals: Signals
     progress: Progress
     #: What this `up` has started, and ends again if it cannot finish.
-    started: list[psutil.Process] = field(default_factory=list)
+    started: dict[str, psutil.Process] = field(default_factory=dict)
 
-    def watch(self, process: psutil.Process) -> None:
-        self.started.append(process)
+    def watch(self, part: str, process: psutil.Process) -> None:
+        self.started[part] = process
         self.guard.watch(process)
 
 
@@ -175,7 +175,7 @@ class Stack:
         """Wait a while for a part that runs: it may just be starting."""
 
         def ready() -> bool:
-            return answers(part, ports, self.settings.stack.slots)
+            return answers(part, ports, process)
 
         def over() -> bool:
             return ready() or not process.is_running() or _is_zombie(process)
@@ -193,7 +193,7 @@ class Stack:
             self._launch(run, ports, java, jars)
             self._wait(run, ports)
         except BaseException:
-            end(run.started, patience=5)
+            end(run.started.values(), patience=5)
             for part in run.missing:
                 forget(self.layout, part)
             raise
@@ -229,7 +229,14 @@ class Stack:
 
         def launch(part: str, command: list[str], environment: dict[str, str]) -> None:
             with run.signals.hold():
-                spawn(layout, part, command, environment, fingerprint, started=run.watch)
+                spawn(
+                    layout,
+                    part,
+                    command,
+                    environment,
+                    fingerprint,
+                    started=lambda process: run.watch(part, process),
+                )
 
         commands = {
             flink.JOBMANAGER: flink.jobmanager_command,
@@ -253,18 +260,19 @@ class Stack:
             flink.TASKMANAGER: f"{self.settings.stack.slots} slots are there",
         }
         # Also what ran before: a TaskManager registers with a new JobManager.
-        pending = [*run.missing, *run.running]
+        pending = {**run.running, **run.started}
         while pending:
-            for part in list(pending):
-                if answers(part, ports, self.settings.stack.slots):
-                    run.progress(f"  {what[part]} ({time.monotonic() - began:.1f} s)")
-                    pending.remove(part)
-                elif find(self.layout, part) is None:
+            for part, process in list(pending.items()):
+                if not process.is_running() or _is_zombie(process):
                     raise _explain_death(self.layout, part)
+                if answers(part, ports, process):
+                    run.progress(f"  {what[part]} ({time.monotonic() - began:.1f} s)")
+                    del pending[part]
             if pending and time.monotonic() - began > START_TIMEOUT:
+                late = next(iter(pending))
                 raise StackError(
-                    f"{pending[0]} did not answer within {START_TIMEOUT:.0f} s",
-                    hint=f"see `workbench stack logs {pending[0]}`; is the machine overloaded?",
+                    f"{late} did not answer within {START_TIMEOUT:.0f} s",
+                    hint=f"see `workbench stack logs {late}`; is the machine overloaded?",
                 )
             if pending:
                 time.sleep(0.1)

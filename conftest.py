@@ -1,0 +1,32 @@
+"""What holds for every test, the examples in docstrings included."""
+
+from __future__ import annotations
+
+import doctest
+import os
+
+import pytest
+
+#: What a developer's shell may say about the machine, as opposed to the project.
+MACHINE = {"WORKBENCH_JAVA_HOME", "WORKBENCH_MAVEN_REPOSITORY"}
+
+
+def pytest_configure() -> None:
+    """Settings of the shell the tests are started from must not reach them."""
+    for name in list(os.environ):
+        if name.upper().startswith("WORKBENCH_") and name not in MACHINE:
+            del os.environ[name]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """An example that only shows (each line needs a running stack) is not a skipped test."""
+    shown = [
+        item
+        for item in items
+        if isinstance(item, pytest.DoctestItem)
+        and item.dtest is not None
+        and all(e.options.get(doctest.SKIP) for e in item.dtest.examples)
+    ]
+    if shown:
+        config.hook.pytest_deselected(items=shown)
+        items[:] = [item for item in items if item not in shown]

@@ -1,0 +1,34 @@
+"""``workbench doctor``: what is missing or wrong, with a fix for each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from workbench.config import load_settings
+
+
+@click.command()
+@click.option("--json", "form", flag_value="json", help="Print the checks as JSON.")
+def command(form: str | None) -> int:
+    """Say what is missing or wrong, with a fix for each.
+
+    Exit code 1 when something is broken. A stack that is simply not running is a note.
+    """
+    from workbench.doctor import examine
+
+    checks = []
+    for check in examine(load_settings()):
+        checks.append(check)
+        if form is None:
+            fix = f"  -> {check.fix}" if check.fix and check.state != "ok" else ""
+            click.echo(f"{check.state:<4}  {check.name:<9}  {check.message}{fix}")
+    broken = sum(check.state == "fail" for check in checks)
+    if form == "json":
+        rows = [{**asdict(check), "fix": check.fix or None} for check in checks]
+        click.echo(json.dumps({"ok": not broken, "checks": rows}, indent=2))
+    elif broken:
+        click.echo(f"{broken} broken", err=True)
+    return 1 if broken else 0

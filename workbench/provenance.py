@@ -1,0 +1,106 @@
+"""Where each setting in force comes from, with secrets hidden."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+
+from workbench.config import CONFIG_FILE, Settings
+
+HIDDEN = "(hidden)"
+# Names that carry a secret in the client libraries of Kafka, Iceberg and object stores.
+_SECRET = re.compile(r"pass(word|wd|phrase)?|secret|token|credential|jaas|access[-_.]?key", re.I)
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One setting: its dotted name, its value as JSON can carry it, and its source."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def hide(name: str, value: Any) -> Any:
+    """Return a value that may be printed.
+
+    Examples
+    --------
+    >>> hide("kafka.properties", {"sasl.username": "u", "sasl.password": "p"})
+    {'sasl.username': 'u', 'sasl.password': '(hidden)'}
+    >>> hide("lake.properties", {"uri": "postgresql://me:pw@db/lake"})
+    {'uri': 'postgresql://(hidden)@db/lake'}
+    """
+    if isinstance(value, dict):
+        return {key: hide(key, item) for key, item in value.items()}
+    if value is None:
+        return None
+    if isinstance(value, SecretStr) or _SECRET.search(name):
+        return HIDDEN
+    if isinstance(value, str):
+        return _USER_INFO.sub(HIDDEN, value)
+    return value if isinstance(value, int | float | bool) else str(value)
+
+
+def _look_up(tree: Any, way: list[str]) -> bool:
+    for step in way:
+        if not isinstance(tree, dict) or step not in tree:
+            return False
+        tree = tree[step]
+    return True
+
+
+def _variable(way: list[str]) -> str:
+    """The variable that set it: its own, or the one of a whole section as JSON."""
+    own = "WORKBENCH_" + "__".join(way).upper()
+    set_names = {name.upper(): name for name in os.environ}
+    whole = f"WORKBENCH_{way[0]}".upper()
+    return next((set_names[n] for n in (own, whole) if n in set_names), own)
+
+
+def explain(settings: Settings) -> list[Value]:
+    """Return every setting with its value and source, in the order of the model.
+
+    Examples
+    --------
+    >>> explain(Settings(kafka={"profile": "full"}))[2]
+    Value(name='kafka.profile', value='full', source='argument')
+    """
+    environment = EnvSettingsSource(Settings)()
+    file = settings.project / CONFIG_FILE
+    toml = TomlConfigSettingsSource(Settings, file)()
+    out = [Value("project", str(settings.project), _project_source(settings))]
+
+    def walk(model: BaseModel, way: list[str]) -> None:
+        for name, field in type(model).model_fields.items():
+            value, here = getattr(model, name), [*way, name]
+            if isinstance(value, BaseModel):
+                walk(value, here)
+                continue
+            if not way:
+                continue
+            source = "default"
+            if _look_up(environment, here):
+                source = f"environment {_variable(here)}"
+            elif _look_up(toml, here):
+                source = str(file)
+            elif value != field.get_default(call_default_factory=True):
+                source = "argument"
+            out.append(Value(".".join(here), hide(".".join(here), value), source))
+
+    walk(settings, [])
+    return out
+
+
+def _project_source(settings: Settings) -> str:
+    if os.environ.get("WORKBENCH_PROJECT"):
+        return "environment WORKBENCH_PROJECT"
+    if (settings.project / CONFIG_FILE).is_file():
+        return f"nearest folder with a {CONFIG_FILE}"
+    return "working directory"
