@@ -15,6 +15,7 @@ import duckdb
 from workbench.config import Settings
 from workbench.contracts.records import ENRICHMENT_FIELDS
 from workbench.errors import LakeError, UsageError
+from workbench.ingest.reference import symbols_in_force
 from workbench.lake import views
 from workbench.lake.guard import check_reads_only
 from workbench.lake.macros import load_macros
@@ -57,7 +58,7 @@ class PinnedDatabase:
         load_macros(self._connection)
         for schema in sorted({name.split(".")[0] for name in [*pins, views.REFERENCE]}):
             self._connection.execute(f"CREATE SCHEMA {views.quote_name(schema)}")
-        _load_symbols(self._connection, _symbols_in_force(settings))
+        _load_symbols(self._connection, symbols_in_force(settings))
         if any(pin.delete_count for pin in pins.values()):
             _load_iceberg(self._connection)
         if read_only:
@@ -131,6 +132,19 @@ class PinnedDatabase:
             raise UsageError(f"one statement at a time, got {len(kinds)}")
         queries = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
         return "query" if kinds and all(kind in queries for kind in kinds) else "statement"
+
+    def split(self, text: str) -> list[str]:
+        """Return the statements of a text."""
+        try:
+            found = [
+                statement.query.strip() for statement in self.cursor().extract_statements(text)
+            ]
+        except duckdb.Error as error:
+            raise translate(error) from error
+        except IndexError:
+            # DuckDB loses the texts as soon as one of the statements is a PIVOT.
+            return [text]
+        return found if all(found) else [text]
 
     def bind(self, sql: str, parameters: Parameters = None) -> None:
         """Let DuckDB check names, types and parameters of a query without running it."""
@@ -216,9 +230,8 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Set DuckDB's own locks: no files but the lake's and the reference data's, no settings."""
-    folders = [settings.warehouse, _symbols_in_force(settings).parent]
-    allowed = ", ".join(views.quote_text(f"{folder}/") for folder in folders)
+    """Set DuckDB's own locks: no files but the lake's, no settings, no extensions."""
+    allowed = views.quote_text(f"{settings.warehouse}/")
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
@@ -238,10 +251,6 @@ def _load_iceberg(connection: duckdb.DuckDBPyConnection) -> None:
             f"a table has delete files and DuckDB's iceberg extension cannot be loaded: {error}",
             hint="install duckdb-extension-iceberg of DuckDB's version, or compact the table",
         ) from error
-
-
-def _symbols_in_force(settings: Settings) -> Path:
-    return settings.symbols_file
 
 
 # Numbers of the reference data; everything else is text.

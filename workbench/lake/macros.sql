@@ -70,3 +70,12 @@ CREATE OR REPLACE MACRO percent_change(a, b) AS (
 CREATE OR REPLACE MACRO mean_volume(total_volume, days) AS (
     of_units8(half_up(units8(total_volume), CAST(days AS HUGEINT)))
 );
+
+-- How far a volume lies above the mean of others, in percent, half-up to 2 decimals.
+-- volume / (others / days) - 1 = (volume * days - others) / others.
+CREATE OR REPLACE MACRO percent_of_mean(volume, others, days) AS (
+    of_units2(half_up(
+        (units8(volume) * CAST(days AS HUGEINT) - units8(others)) * CAST(10000 AS HUGEINT),
+        units8(others)
+    ))
+);

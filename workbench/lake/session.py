@@ -123,6 +123,16 @@ class Session:
             table = database.arrow(query, params)
         return self.result(query, params, tables=tables, table=table, database=database)
 
+    def statements(self, text: str) -> list[str]:
+        """Split a text at the semicolons that end statements, as DuckDB's parser sees them.
+
+        Raises
+        ------
+        UsageError
+            For a syntax error.
+        """
+        return self._database.split(text)
+
     def result(
         self,
         sql: str,

@@ -12,7 +12,7 @@ from typing import Any
 LONGEST_VALUE = 60
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, longest: int | None = LONGEST_VALUE) -> str:
     """Return a value as people read it; decimals exact, without trailing zeros.
 
     >>> shown(Decimal("1.50000000")), shown(Decimal("100")), shown(None)
@@ -28,7 +28,9 @@ def shown(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     text = str(value).replace("\n", " ").replace("\r", " ")
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+    if longest is None or len(text) <= longest:
+        return text
+    return text[: longest - 1] + "…"
 
 
 def _is_number(values: Sequence[Any]) -> bool:
@@ -40,14 +42,17 @@ def _is_number(values: Sequence[Any]) -> bool:
 
 
 def text_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], units: Mapping[str, str]
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    units: Mapping[str, str],
+    longest: int | None = LONGEST_VALUE,
 ) -> str:
     """Return the rows as text: names, units where there are any, a rule, the values."""
     numeric = [_is_number([row[i] for row in rows]) for i in range(len(columns))]
     lines = [list(columns)]
     if any(name in units for name in columns):
         lines.append([f"[{units[name]}]" if name in units else "" for name in columns])
-    body = [[shown(value) for value in row] for row in rows]
+    body = [[shown(value, longest) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in [*lines, *body]) for i in range(len(columns))]
 
     def text(line: Sequence[str]) -> str:

@@ -1,0 +1,156 @@
+"""What an account holds and what it earned."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from workbench.contracts.records import BASE, QUOTE
+from workbench.lake.result import Result
+from workbench.lake.session import Session
+from workbench.lake.times import Moment
+from workbench.market.accounting import Fill, Ledger, ledger_of, less, per_unit, value_of
+from workbench.market.question import EPOCH, TRADES, identity, moment_of, sql_of
+
+UNITS = {
+    "bought_qty": BASE,
+    "sold_qty": BASE,
+    "net_position": BASE,
+    "net_cost": QUOTE,
+    "net_cost_per_unit": QUOTE,
+    "trade_count": "executions",
+    "average_cost": QUOTE,
+    "cost_basis": QUOTE,
+    "realised_average": QUOTE,
+    "realised_fifo": QUOTE,
+    "last_price": QUOTE,
+    "market_value": QUOTE,
+    "unrealised_average": QUOTE,
+    "unrealised_fifo": QUOTE,
+}
+
+
+def portfolio(
+    session: Session,
+    account_id: str,
+    as_of: Moment | None = None,
+    *,
+    include_closed: bool = True,
+) -> Result:
+    """Return position, cost and profit of an account, symbol by symbol.
+
+    Parameters
+    ----------
+    session
+        The session to ask.
+    account_id
+        The account, as in the trades.
+    as_of
+        The moment; the newest event time of the trades when None.
+    include_closed
+        Whether symbols with position 0 are listed, with what they have earned.
+
+    Returns
+    -------
+    Result
+        One row per symbol that the account has traded; empty for an account without executions.
+
+        ``symbol``; ``bought_qty``, ``sold_qty``, ``net_position`` [shares or coins; negative is
+        short]; ``net_cost`` [quote currency: paid less received]; ``net_cost_per_unit``
+        (net_cost / net_position, half-up to 4 decimals, null when closed: what the remaining
+        units have to fetch to break even, NOT a cost basis once something was sold);
+        ``trade_count`` [executions].
+
+        ``average_cost`` (cost_basis / net_position, half-up to 8 decimals), ``cost_basis``
+        (cost of the open position by average cost; negative when short), ``realised_average``
+        and ``realised_fifo`` (profit of what was closed, by average cost and first-in-first-
+        out), ``last_price`` (last execution of the symbol by anybody), ``market_value``
+        (net_position x last_price), ``unrealised_average``, ``unrealised_fifo`` (market value
+        less the cost of what is open) [all in quote currency].
+
+        Ordered by the size of net_cost, largest first, then by symbol. Money and quantities are
+        exact: for both methods realised + unrealised = market_value - net_cost. Fees are not in
+        the data and not in the figures.
+
+    Raises
+    ------
+    UsageError
+        For an `account_id` or `as_of` that cannot be used.
+
+    Notes
+    -----
+    Average cost and first-in-first-out as in IAS 2, paragraphs 25 to 27, applied execution by
+    execution. One that crosses zero closes the position and opens the rest at its price.
+
+    Examples
+    --------
+    >>> portfolio(session, "ACC-001").df()      # doctest: +SKIP
+    """
+    account = identity("account_id", account_id)
+    moment = moment_of(session, as_of)
+    values = {"account_id": account, "as_of": moment or EPOCH}
+    fills = session.arrow(sql_of("portfolio_fills"), values)
+    marks = session.arrow(sql_of("portfolio_marks"), values)
+    prices = dict(zip(*(column.to_pylist() for column in marks.columns), strict=True))
+    rows = []
+    columns = zip(*(column.to_pylist() for column in fills.columns), strict=True)
+    for symbol, group in groupby(columns, key=itemgetter(0)):
+        ledger = ledger_of(Fill(quantity, price) for _, quantity, price in group)
+        if ledger.position or include_closed:
+            rows.append(_row(symbol, ledger, prices[symbol]))
+    rows.sort(key=lambda row: (-abs(row["net_cost"]), row["symbol"]))
+    return session.result(
+        sql_of("portfolio_fills"),
+        values,
+        tables=(TRADES,),
+        units=UNITS,
+        as_of=moment,
+        caption=f"Portfolio of {account}",
+        table=_table(rows),
+    )
+
+
+def _row(symbol: str, ledger: Ledger, price: Decimal) -> dict[str, Any]:
+    position = ledger.position
+    market_value = value_of(position, price)
+    return {
+        "symbol": symbol,
+        "bought_qty": ledger.bought,
+        "sold_qty": ledger.sold,
+        "net_position": position,
+        "net_cost": ledger.net_cost,
+        "net_cost_per_unit": per_unit(ledger.net_cost, position, 4),
+        "trade_count": ledger.fills,
+        "average_cost": per_unit(ledger.cost_average, position, 8),
+        "cost_basis": ledger.cost_average,
+        "realised_average": ledger.realised_average,
+        "realised_fifo": ledger.realised_fifo,
+        "last_price": price,
+        "market_value": market_value,
+        "unrealised_average": less(market_value, ledger.cost_average),
+        "unrealised_fifo": less(market_value, ledger.cost_fifo),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    quantity, money = pa.decimal128(38, 8), pa.decimal128(38, 16)
+    types = {
+        "symbol": pa.string(),
+        **dict.fromkeys(("bought_qty", "sold_qty", "net_position"), quantity),
+        "net_cost": money,
+        "net_cost_per_unit": pa.decimal128(38, 4),
+        "trade_count": pa.int64(),
+        "average_cost": quantity,
+        "cost_basis": money,
+        "realised_average": money,
+        "realised_fifo": money,
+        "last_price": pa.decimal128(18, 8),
+        "market_value": money,
+        "unrealised_average": money,
+        "unrealised_fifo": money,
+    }
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
