@@ -239,6 +239,40 @@ def test_a_part_that_dies_at_the_start_says_why(tmp_path: Path) -> None:
         stack.up()
 
 
+FULL_DISK = """
+import sys
+from pathlib import Path
+from workbench.config import load_settings
+from workbench.errors import StackError
+from workbench.stack import Stack, stack
+
+project = Path(sys.argv[1])
+(project / "fill").write_bytes(bytes(int(sys.argv[2]) << 20))
+stack.check_free_space = lambda folder: None  # It would say so before anything is started.
+try:
+    Stack(load_settings(project)).up()
+except StackError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-Urm", "true"], check=False).returncode != 0,
+    reason="no right to mount a tiny disk; tests/unit/test_files.py meets a full device instead",
+)
+@pytest.mark.parametrize("megabytes", [63, 58])
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, megabytes: int) -> None:
+    """Full before the first file is written, and full once the processes write their logs."""
+    mount = 'mount -t tmpfs -o size=64m tmpfs "$1" && exec "$2" -c "$3" "$1" "$4"'
+    command = ["unshare", "-Urm", "sh", "-c", mount, "sh"]
+    command += [str(tmp_path), sys.executable, FULL_DISK, str(megabytes)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    assert "full" in done.stdout
+    assert "make room" in done.stdout
+    assert len(done.stdout.splitlines()) == 1, done.stdout
+    assert not of_folder(tmp_path / ".workbench")
+
+
 def test_one_up_at_a_time(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.stack import lock
 

@@ -114,9 +114,11 @@ def _assemble(home: Path, jars: dict[str, Path], layout: Layout) -> None:
     for jar in (wheel / "opt").glob("*.jar"):
         (home / "opt" / jar.name).symlink_to(jar)
     # A copy: the scripts resolve links and would find the wheel's conf and lib.
-    shutil.copytree(wheel / "bin", home / "bin", ignore=shutil.ignore_patterns("__pycache__"))
-    for script in (home / "bin").iterdir():
-        script.chmod(0o755)
+    (home / "bin").mkdir()
+    for script in (wheel / "bin").iterdir():
+        if script.is_file():
+            shutil.copyfile(script, home / "bin" / script.name)
+            (home / "bin" / script.name).chmod(0o755)
     (home / "conf").mkdir()
     configuration: dict[str, str | int] = {
         **common_configuration(layout),

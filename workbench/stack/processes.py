@@ -112,8 +112,12 @@ def spawn(
 ) -> psutil.Process:
     """Start a part in a session of its own and record it before anything else can fail.
 
-    What it prints goes to ``logs/PART.out``, which starts anew each time.
+    What it prints goes to ``logs/PART.out``. Both logs start anew each time; the log of the
+    last time is kept as ``logs/PART.previous.log``.
     """
+    log = layout.logs / f"{part}.log"
+    if log.is_file():
+        log.replace(log.with_suffix(".previous.log"))
     with disk_errors(layout.logs), (layout.logs / f"{part}.out").open("wb") as out:
         child = subprocess.Popen(
             command,
