@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workbench.broker.clients import topic_name
 from workbench.broker.topics import diff
 from workbench.config import Settings
 from workbench.contracts import Job, job_named
@@ -65,11 +66,11 @@ def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
             raise UsageError(
                 f"job {job.name} is already {running.state}", hint="stop it first"
             )
-    missing = {entry.topic for entry in diff(settings) if entry.kind == "missing"}
-    needed_topics = {name for job in jobs for name in (job.source, *job.topics)}
-    if missing & needed_topics:
+    missing = {drift.topic for drift in diff(settings) if drift.what == "missing"}
+    used = {topic_name(settings, name) for job in jobs for name in (job.source, *job.topics)}
+    if missing & used:
         raise StackError(
-            "no topic " + ", ".join(sorted(missing & needed_topics)),
+            "no topic " + ", ".join(sorted(missing & used)),
             hint="make them with `workbench topics apply`",
         )
     catalog = load_catalog(settings)

@@ -62,6 +62,7 @@ def ask(settings: Settings, request: dict[str, Any], *, heap_mb: int = 640) -> I
                 yield answer
             code = process.wait()
         finally:
+            process.stdout.close()
             if process.poll() is None:
                 process.terminate()
                 process.wait(timeout=30)

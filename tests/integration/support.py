@@ -1,0 +1,80 @@
+"""What the tests of running jobs share: settings of their own, waiting for a condition, reading."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from workbench.broker import topics
+from workbench.broker.clients import make_producer, topic_name
+from workbench.config import Settings, load_settings
+from workbench.jobs.cluster import Cluster
+from workbench.lake import tables
+from workbench.lake.catalog import load_catalog
+from workbench.stack import Stack, endpoints
+
+
+def isolated(stack: Stack, folder: Path, **flink: object) -> Settings:
+    """Settings on the shared stack with topics, groups and tables that nobody else uses."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    return load_settings(
+        folder,
+        stack=stack.settings.stack.model_dump(),
+        kafka={"topic_prefix": f"{name}."},
+        lake={"warehouse": folder / "warehouse"},
+        flink={"deployment": name, "checkpoint_interval_ms": 1000, **flink},
+    )
+
+
+def prepared(stack: Stack, folder: Path, **flink: object) -> Settings:
+    """The same with all topics and tables in place."""
+    settings = isolated(stack, folder, **flink)
+    topics.apply(settings)
+    tables.apply(settings)
+    return settings
+
+
+def cancel_jobs(settings: Settings) -> None:
+    """End whatever still runs of these settings, so that its slots are free again."""
+    cluster = Cluster(endpoints(settings, kafka=False).rest_url)
+    for job in cluster.jobs():
+        if job.runs and job.name.startswith(settings.kafka.topic_prefix):
+            cluster.cancel(job.id)
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 90) -> None:
+    """Wait for a condition; fail with `what` when it does not come true."""
+    until = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < until, f"not within {timeout} s: {what}"
+        time.sleep(0.1)
+
+
+def produce(
+    settings: Settings, topic: str, messages: list[tuple[bytes | None, bytes | None]]
+) -> None:
+    """Send (key, value) pairs, each after the one before."""
+    producer = make_producer(settings)
+    for key, value in messages:
+        while True:
+            try:
+                producer.produce(topic_name(settings, topic), value=value, key=key)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert producer.flush(60) == 0
+
+
+def rows(settings: Settings, table: str) -> pa.Table:
+    """All rows of a table now."""
+    return load_catalog(settings).load_table(table).scan().to_arrow()
+
+
+def count(settings: Settings, table: str) -> int:
+    """How many rows a table has now, from its newest snapshot."""
+    snapshot = load_catalog(settings).load_table(table).current_snapshot()
+    return int(snapshot.summary["total-records"]) if snapshot and snapshot.summary else 0
