@@ -164,7 +164,7 @@ def main() -> None:
     run(
         VENV / "bin" / "python",
         "-m",
-        "workbench.stack.jars",
+        "workbench.stack",
         hint="see above, then run again",
     )
     STAMP.write_text(fingerprint())
