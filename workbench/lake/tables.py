@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.conversions import from_bytes
-from pyiceberg.exceptions import (
-    NamespaceAlreadyExistsError,
-    NoSuchTableError,
-    TableAlreadyExistsError,
-)
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import IntegerType, TimestamptzType
@@ -91,11 +86,19 @@ def apply(settings: Settings) -> list[Applied]:
     """
     catalog = load_catalog(settings)
     for namespace in sorted({table.namespace for table in TABLES}):
-        # Not create_namespace_if_not_exists: that one is not safe against a second process either.
-        if not catalog.namespace_exists(namespace):
-            with suppress(NamespaceAlreadyExistsError):
-                catalog.create_namespace(namespace)
+        _create_namespace(catalog, namespace)
     return [_apply_one(settings, catalog, table) for table in TABLES]
+
+
+def _create_namespace(catalog: Catalog, namespace: str) -> None:
+    if catalog.namespace_exists(namespace):
+        return
+    try:
+        catalog.create_namespace(namespace)
+    except Exception:
+        # Another process was faster; each kind of catalog says that in its own way.
+        if not catalog.namespace_exists(namespace):
+            raise
 
 
 def _apply_one(settings: Settings, catalog: Catalog, table: Table) -> Applied:

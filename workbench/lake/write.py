@@ -155,6 +155,13 @@ def _column(table: str, field: pa.Field, rows: pa.Table) -> pa.ChunkedArray:
             f"column {field.name!r} of {table} is required and has {column.null_count} null(s)"
         )
     try:
+        if pa.types.is_decimal(field.type):
+            if pa.types.is_floating(column.type):
+                raise pa.ArrowInvalid(
+                    "binary fractions are not exact: round them to decimals first"
+                )
+            # In two steps: Arrow refuses what might not fit, the second step looks at the values.
+            column = column.cast(pa.decimal128(38, field.type.scale))
         return column.cast(field.type)
     except pa.ArrowException as error:
         raise UsageError(

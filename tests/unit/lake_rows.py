@@ -1,0 +1,74 @@
+"""Rows for small lakes: what a test does not care about has a plain default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.contracts import table_named
+from workbench.lake.schema import arrow_schema
+
+NOON = datetime(2024, 8, 8, 12, tzinfo=UTC)
+
+
+def at(seconds: float = 0, *, days: int = 0) -> datetime:
+    """A moment after noon of the day the tests play on."""
+    return NOON + timedelta(days=days, seconds=seconds)
+
+
+def trade(number: int, **values: Any) -> dict[str, Any]:
+    """One row of market.trades; numbers may be given as text."""
+    row: dict[str, Any] = {
+        "trade_id": f"t{number}",
+        "order_id": f"o{number}",
+        "symbol": "AAPL",
+        "side": "BUY",
+        "quantity": "1",
+        "price": "100",
+        "status": "FILLED",
+        "exchange": None,
+        "trader_id": None,
+        "account_id": None,
+        "event_time": at(number),
+        "event_type": None,
+        "source_topic": "raw.trades",
+        "source_partition": 0,
+        "source_offset": number,
+        "source_time": at(number),
+        **values,
+    }
+    row["quantity"], row["price"] = Decimal(row["quantity"]), Decimal(row["price"])
+    return row
+
+
+def partial(**values: Any) -> dict[str, Any]:
+    """One row of market.trade_aggregates."""
+    row: dict[str, Any] = {
+        "symbol": "AAPL",
+        "window_start": NOON,
+        "window_end": at(60),
+        "window_size": "1m",
+        "vwap": "0",
+        "buy_sell_ratio": None,
+        "late": False,
+        "computed_at": at(61),
+        **values,
+    }
+    decimals = ("total_volume", "total_value", "vwap", "high_price", "low_price", "open_price")
+    for name in (*decimals, "close_price"):
+        row[name] = Decimal(row[name])
+    return row
+
+
+def rows_of(table: str, rows: Iterable[dict[str, Any]]) -> pa.Table:
+    """The rows as an Arrow table of the contract's types."""
+    return pa.Table.from_pylist(list(rows), schema=arrow_schema(table_named(table)))
+
+
+def trades(rows: Iterable[dict[str, Any]]) -> pa.Table:
+    """Rows of `trade` as an Arrow table."""
+    return rows_of("market.trades", rows)
