@@ -18,7 +18,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from workbench.config import load_settings
-from workbench.errors import StackError
+from workbench.errors import StackError, UsageError
 from workbench.stack import Stack, endpoints, flink
 from workbench.stack.processes import Record, read_record, recorded, write_record
 
@@ -243,7 +243,7 @@ FULL_DISK = """
 import sys
 from pathlib import Path
 from workbench.config import load_settings
-from workbench.errors import StackError
+from workbench.errors import StackError, UsageError
 from workbench.stack import Stack, stack
 
 project = Path(sys.argv[1])
@@ -285,3 +285,27 @@ def test_one_up_at_a_time(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         own.up(said.append)
     assert "waiting" in said[0]
+
+
+def test_the_doctor_sees_a_running_stack(stack: Stack) -> None:
+    from workbench.doctor import CHECKS
+
+    checks = list(CHECKS["stack"](stack.settings))
+    assert [(check.name, check.state) for check in checks] == [
+        ("broker", "ok"),
+        ("cluster", "ok"),
+        ("cluster", "ok"),
+    ]
+
+
+def test_a_configured_broker_is_used_instead_of_an_own(stack: Stack, tmp_path: Path) -> None:
+    found = endpoints(stack.settings)
+    settings = load_settings(
+        tmp_path,
+        kafka={"bootstrap_servers": found.bootstrap_servers},
+        flink={"rest_url": found.rest_url},
+    )
+    assert endpoints(settings) == found
+    assert Stack(settings).status().down
+    with pytest.raises(UsageError, match="nothing is embedded"):
+        Stack(settings).up()

@@ -1,0 +1,144 @@
+"""Starting and stopping jobs: where they go on, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
+from workbench.broker import topics
+from workbench.config import Settings
+from workbench.errors import StackError, UsageError
+from workbench.ingest.reference import ensure_symbols
+from workbench.jobs import stop, submit
+from workbench.jobs.cluster import Cluster
+from workbench.jobs.control import last_savepoint
+from workbench.jobs.status import job_status, running
+from workbench.stack import endpoints
+
+
+def event(number: int, symbol: str = "AAPL") -> tuple[bytes, bytes]:
+    record = {
+        "trade_id": f"T{number}",
+        "order_id": f"O{number}",
+        "symbol": symbol,
+        "side": "BUY",
+        "quantity": 1,
+        "price": 100 + number % 7,
+        "status": "FILLED",
+        "timestamp_ms": 1_717_423_200_000 + number * 10,
+    }
+    return symbol.encode(), json.dumps(record).encode()
+
+
+@pytest.fixture
+def ready(stack, tmp_path):
+    settings = prepared(stack, tmp_path)
+    yield settings
+    cancel_jobs(settings)
+
+
+def test_a_stopped_job_goes_on_where_it_left_off(ready):
+    submit(ready, ["landing", "aggregates"])
+    produce(ready, "raw.trades", [event(n) for n in range(500)])
+    wait_until(lambda: count(ready, "market.trades") == 500, "the first half is landed")
+    stop(ready, ["landing", "aggregates"])
+    assert last_savepoint(ready, "landing")
+    produce(ready, "raw.trades", [event(n) for n in range(500, 1000)])
+    submit(ready, ["landing", "aggregates"])
+    wait_until(lambda: count(ready, "market.trades") >= 1000, "the second half is landed")
+    stop(ready, ["landing", "aggregates"], drain=True)
+    found = [row["trade_id"] for row in rows(ready, "market.trades").to_pylist()]
+    assert sorted(found) == sorted(f"T{n}" for n in range(1000))
+    # All of it lies within one minute that was open across the stop.
+    minutes = [
+        r for r in rows(ready, "market.trade_aggregates").to_pylist() if r["window_size"] == "1m"
+    ]
+    assert [r["trade_count"] for r in minutes] == [1000]
+
+
+def test_after_a_drain_a_job_goes_on_from_its_committed_offsets(ready):
+    submit(ready, ["landing"])
+    produce(ready, "raw.trades", [event(n) for n in range(100)])
+    wait_until(lambda: count(ready, "market.trades") == 100, "the first part is landed")
+    stop(ready, ["landing"], drain=True)
+    assert last_savepoint(ready, "landing") is None
+    produce(ready, "raw.trades", [event(n) for n in range(100, 150)])
+    submit(ready, ["landing"])
+    wait_until(lambda: count(ready, "market.trades") >= 150, "the rest is landed")
+    stop(ready, ["landing"])
+    found = [row["trade_id"] for row in rows(ready, "market.trades").to_pylist()]
+    assert sorted(found) == sorted(f"T{n}" for n in range(150))
+
+
+def test_a_change_of_the_reference_data_reaches_a_running_job(ready):
+    file = ensure_symbols(ready)
+    submit(ready, ["enrichment"])
+    _, before = event(0, "ABC")
+    produce(ready, "processed.trades.filled", [(b"O0", before)])
+    wait_until(lambda: count(ready, "market.enriched_trades") == 1, "the first is enriched")
+    _add_symbol(file, "ABC", "Alpha Beta Corp")
+    sent = [1]
+
+    def reached() -> bool:
+        _, value = event(sent[0], "ABC")
+        produce(ready, "processed.trades.filled", [(b"O1", value)])
+        sent[0] += 1
+        names = {r["company_name"] for r in rows(ready, "market.enriched_trades").to_pylist()}
+        return names == {"UNKNOWN", "Alpha Beta Corp"}
+
+    wait_until(reached, "the new name is in use", timeout=60)
+
+
+def _add_symbol(file: Path, symbol: str, name: str) -> None:
+    header, *lines = file.read_text("utf-8").splitlines()
+    values = {"symbol": symbol, "company_name": name, "sector": "Financials", "exchange": "NYSE"}
+    values |= {"industry": "Banks", "market_cap_tier": "SMALL"}
+    line = ",".join(values.get(column, "") for column in header.split(","))
+    text = "\n".join([header, *lines, line]) + "\n"
+    temporary = file.with_suffix(".new")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(file)
+
+
+def test_status_tells_what_runs_and_what_was_read(ready):
+    submit(ready, ["router"])
+    assert running(ready) == ["router"]
+    produce(ready, "raw.trades", [event(n) for n in range(20)])
+
+    def read() -> int:
+        return next(row[3] or 0 for row in job_status(ready) if row[0] == "router")
+
+    wait_until(lambda: read() == 20, "the status shows the records read")
+    states = {row[0]: row[1] for row in job_status(ready)}
+    assert states == {"landing": "-", "router": "RUNNING", "aggregates": "-", "enrichment": "-"}
+
+
+def test_what_cannot_run_is_refused_before_anything_starts(settings: Settings):
+    with pytest.raises(UsageError, match="no job 'routr': did you mean 'router'"):
+        submit(settings, ["routr"])
+    with pytest.raises(StackError, match="no topic .*workbench topics apply"):
+        submit(settings, ["router"])
+    topics.apply(settings)
+    with pytest.raises(StackError, match="no table .*workbench tables apply"):
+        submit(settings, ["router"])
+    with pytest.raises(UsageError, match="job router is not running"):
+        stop(settings, ["router"])
+    names = [job.name for job in Cluster(endpoints(settings).rest_url).jobs()]
+    assert not any(name.startswith(settings.kafka.topic_prefix) for name in names)
+
+
+def test_a_cluster_that_does_not_answer_is_named(settings: Settings):
+    nowhere = settings.model_copy(
+        update={"flink": settings.flink.model_copy(update={"rest_url": "http://127.0.0.1:9"})}
+    )
+    with pytest.raises(StackError, match="no Flink cluster answers at http://127.0.0.1:9"):
+        submit(nowhere, ["router"])
+
+
+def test_a_job_is_not_started_twice(ready):
+    submit(ready, ["router"])
+    with pytest.raises(UsageError, match="job router is already RUNNING"):
+        submit(ready, ["router"])

@@ -1,0 +1,155 @@
+"""Event time in a running stream: late rows, wrong clocks, quiet partitions, drains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
+from workbench.broker.offsets import read_all
+from workbench.config import Settings
+from workbench.jobs import stop, submit
+from workbench.lake.session import open_session
+from workbench.stack import Stack
+
+#: A full quarter of an hour: 2024-06-03 14:00 UTC.
+START = 1_717_423_200_000
+MINUTE = 60_000
+TEN_YEARS = 10 * 365 * 86_400_000
+
+
+@dataclass
+class Feed:
+    """A stream of one symbol; every other partition stays quiet."""
+
+    settings: Settings
+    sent: list[dict[str, Any]] = field(default_factory=list)
+
+    def send(self, at: int, price: float = 100.0, **changes: Any) -> str:
+        """Send an execution `at` ms after the start; return its trade id."""
+        trade_id = f"T{len(self.sent)}"
+        record = {
+            "trade_id": trade_id,
+            "order_id": trade_id,
+            "symbol": "AAPL",
+            "side": "BUY",
+            "quantity": 1,
+            "price": price,
+            "status": "FILLED",
+            "timestamp_ms": START + at,
+            **changes,
+        }
+        self.sent.append(record)
+        produce(self.settings, "raw.trades", [(b"AAPL", json.dumps(record).encode())])
+        return trade_id
+
+    def minutes(self) -> list[dict[str, Any]]:
+        """Results of one minute so far, as they lie in Kafka."""
+        messages = [
+            json.loads(m.value) for m in read_all(self.settings, "analytics.trade-aggregates")
+        ]
+        return [m for m in messages if m["window_size"] == "1m"]
+
+    def await_minute(self, minute: int) -> None:
+        """Wait until the watermark has closed a minute."""
+        wait_until(
+            lambda: any(r["window_start"] == START + minute * MINUTE for r in self.minutes()),
+            f"minute {minute} is closed",
+        )
+
+
+@pytest.fixture(scope="module")
+def feed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
+    """The aggregates, with what arrives when; the tests read what became of it."""
+    settings = prepared(stack, tmp_path_factory.mktemp("time"), idle_timeout_ms=1000)
+    feed = Feed(settings)
+    submit(settings, ["aggregates"])
+    try:
+        feed.send(0, 100)
+        feed.send(30_000, 102, side="SELL")
+        feed.send(20_000, 101)  # out of order by 10 s, its minute is open
+        feed.send(TEN_YEARS, 1)  # a wrong clock
+        feed.send(65_000, 103)  # 5 s of the next minute: the watermark reaches 60 s
+        feed.await_minute(0)
+        feed.send(59_000, 104)  # its minute is closed; 1 s later than the watermark
+        feed.send(31_000, 99, side="SELL")  # 29 s later than the watermark
+        wait_until(lambda: len(feed.minutes()) == 3, "both late executions have their results")
+        feed.send(29_999, 98)  # 30.001 s later than the watermark
+        feed.send(-86_400_000, 97)  # a day late
+        wait_until(lambda: count(settings, "ops.late_rows") == 2, "what is too late is kept apart")
+        stop(settings, ["aggregates"], drain=True)
+    finally:
+        cancel_jobs(settings)
+    yield feed
+
+
+def current(feed: Feed, size: str, start: int) -> dict[str, Any]:
+    with open_session(feed.settings) as session:
+        found = session.sql(
+            "SELECT * FROM market.trade_aggregates_current "
+            "WHERE window_size = $size AND epoch_ms(window_start) = $start",
+            {"size": size, "start": start},
+        ).arrow()
+    assert found.num_rows == 1
+    return dict(found.to_pylist()[0])
+
+
+def test_a_quiet_partition_does_not_hold_the_clock(feed):
+    assert feed.settings.kafka.profile == "dev"
+    # All records lie in one of two partitions, and minute 0 was closed.
+    assert any(r["window_start"] == START and not r["late"] for r in feed.minutes())
+
+
+def test_a_wrong_clock_does_not_move_the_watermark(feed):
+    on_time = [r for r in feed.minutes() if r["window_start"] == START + MINUTE]
+    assert [(r["trade_count"], r["late"]) for r in on_time] == [(1, False)]
+    assert all(r["window_start"] < START + TEN_YEARS for r in feed.minutes())
+
+
+def test_late_executions_are_results_of_their_own_in_every_window(feed):
+    late = [r for r in rows(feed.settings, "market.trade_aggregates").to_pylist() if r["late"]]
+    assert sorted((r["window_size"], int(r["open_price"])) for r in late) == [
+        (size, price) for size in ("15m", "1m", "5m") for price in (99, 104)
+    ]
+
+
+def test_the_current_view_merges_them(feed):
+    minute = current(feed, "1m", START)
+    # 100 at 0 s, 101 at 20 s, 102 at 30 s (sold), 99 at 31 s (sold, late), 104 at 59 s (late)
+    assert minute["trade_count"] == 5 and minute["partials"] == 3
+    assert (minute["buy_count"], minute["sell_count"]) == (3, 2)
+    assert minute["buy_sell_ratio"] == Decimal("1.5000")
+    prices = ("open_price", "high_price", "low_price", "close_price")
+    assert [int(minute[name]) for name in prices] == [100, 104, 99, 104]
+    assert minute["vwap"] == Decimal("101.2000")
+    quarter = current(feed, "15m", START)
+    assert quarter["trade_count"] == 6 and quarter["total_value"] == Decimal(609)
+
+
+def test_a_window_without_sells_has_no_ratio(feed):
+    minute = current(feed, "1m", START + MINUTE)
+    assert minute["sell_count"] == 0 and minute["buy_sell_ratio"] is None
+    message = next(r for r in feed.minutes() if r["window_start"] == START + MINUTE)
+    assert message["buy_sell_ratio"] is None
+
+
+def test_what_is_too_late_is_kept_with_its_lateness(feed):
+    late = sorted(rows(feed.settings, "ops.late_rows").to_pylist(), key=lambda r: r["lateness_ms"])
+    assert [(r["trade_id"], r["lateness_ms"]) for r in late] == [
+        ("T7", 30_001),
+        ("T8", 86_460_000),
+    ]
+    assert all(r["job"] == "aggregates" and r["source_topic"] == "raw.trades" for r in late)
+
+
+def test_a_drain_closed_the_open_windows_and_nothing_is_lost(feed):
+    results = rows(feed.settings, "market.trade_aggregates").to_pylist()
+    in_time = [r for r in feed.sent if r["timestamp_ms"] < START + TEN_YEARS]
+    for size in ("1m", "5m", "15m"):
+        aggregated = sum(r["trade_count"] for r in results if r["window_size"] == size)
+        assert aggregated + count(feed.settings, "ops.late_rows") == len(in_time)
