@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[a
 
 from workbench.config import Settings
 from workbench.contracts.topics import MAX_MESSAGE_BYTES
-from workbench.errors import StackError, WorkbenchError
+from workbench.errors import StackError, UsageError, WorkbenchError
 from workbench.stack.endpoints import endpoints
 
 #: How long a broker may take to answer before it counts as down.
@@ -117,6 +117,8 @@ def describe(error: KafkaError, servers: str) -> WorkbenchError:
         return WorkbenchError(
             "a message is too large", hint=f"topics take up to {MAX_MESSAGE_BYTES:,} bytes"
         )
+    if code == KafkaError._INVALID_ARG:
+        return UsageError(f"Kafka: {error.str()}", hint="check [kafka.properties]")
     return WorkbenchError(
         f"Kafka: {error.name()}: {' '.join(error.str().split())}",
         hint="`workbench doctor` looks at the broker",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
 
 # Its types do not say what the module exports.
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -124,12 +127,21 @@ def apply(settings: Settings) -> list[Drift]:
     with kafka_errors(settings):
         if new:
             for future in admin.create_topics(new, operation_timeout=30).values():
-                future.result()
+                _done_by_anybody(future)
         if more:
             for future in admin.create_partitions(more, operation_timeout=30).values():
                 future.result()
         _set_configs(admin, [d for d in drifts if d.what not in ("missing", "partitions")])
     return drifts
+
+
+def _done_by_anybody(creation: Future[None]) -> None:
+    """Wait for a topic; another `apply` at the same moment may have been first."""
+    try:
+        creation.result()
+    except KafkaException as exception:
+        if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
 
 
 def _set_configs(admin: AdminClient, drifts: list[Drift]) -> None:

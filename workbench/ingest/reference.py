@@ -171,8 +171,11 @@ def set_values(settings: Settings, symbol: str, values: dict[str, str]) -> Row:
 
 def _write(target: Path, columns: list[str], rows: Iterable[Row]) -> None:
     """Write beside the target, then rename: a reader sees the old file or the new one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".symbols-", suffix=".csv")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".symbols-", suffix=".csv")
+    except OSError as error:
+        raise _unwritable(target, error) from error
     try:
         with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -182,6 +185,13 @@ def _write(target: Path, columns: list[str], rows: Iterable[Row]) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(target)
-    except BaseException:
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
+
+
+def _unwritable(target: Path, error: OSError) -> WorkbenchError:
+    return WorkbenchError(
+        f"cannot write {target}: {error.strerror or error}", hint="check the disk and its rights"
+    )

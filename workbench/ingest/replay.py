@@ -132,9 +132,9 @@ class Sender:
                 except KafkaException as exception:
                     self._count(exception.args[0], topic)
                     break
+            self.handed[topic] += 1
             if self.failed and self.is_broken:
                 break
-            self.handed[topic] += 1
         self._producer.poll(0)
 
     def wait(self, seconds: float) -> None:
@@ -151,7 +151,9 @@ class Sender:
                 deadline = time.monotonic() + _DELIVERY_SECONDS + ANSWER_SECONDS
             progress()
         if left:
-            self.failed["not acknowledged"] += left
+            # What is given up comes back as failed, each with its topic.
+            self._producer.purge()
+            self._producer.flush(1)
 
     def error(self) -> WorkbenchError | None:
         """Return what went wrong as one error with the count; None where nothing did."""
@@ -163,7 +165,7 @@ class Sender:
             told = describe(self._last_error, bootstrap_servers(self._settings))
             hint = f"{told.message}; {told.hint}"
         return WorkbenchError(
-            f"{self.failed.total():,} messages were not delivered ({reasons})", hint=hint
+            f"{self.failed.total():,} messages were not acknowledged ({reasons})", hint=hint
         )
 
     def _on_failure(self, error: KafkaError | None, message: Any) -> None:
@@ -176,7 +178,6 @@ class Sender:
         self._last_error = error
         if topic is not None:
             self.undelivered[topic] += 1
-            self.handed[topic] += 0
 
 
 def topics_of(form: str) -> tuple[str, ...]:

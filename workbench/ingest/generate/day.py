@@ -224,6 +224,7 @@ def generate_day(
     parts = [
         symbol_events(seed, each, number, day, count)
         for number, (each, count) in enumerate(zip(trading, counts, strict=True))
+        if count
     ]
     table = _table(Events.concatenate(parts), trading, day)
     extras = typed_defects(seed, day, table, wanted)

@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from workbench.contracts import Record
 from workbench.contracts.records import MARKET_DATA_TICK, ORDER_BOOK
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.ingest.generate.day import MarketDay
 from workbench.ingest.generate.instruments import Instrument
 from workbench.ingest.json_text import json_rows
@@ -66,6 +66,8 @@ def write_day(
     ------
     UsageError
         Where malformed records should go into Parquet, which has no place for them.
+    WorkbenchError
+        Where the files cannot be written.
     """
     if form not in FORMS:
         raise UsageError(f"no format {form!r}", hint="one of " + ", ".join(FORMS))
@@ -74,6 +76,16 @@ def write_day(
             f"{len(day.malformed)} malformed records cannot be typed columns",
             hint="write them with --format jsonl",
         )
+    try:
+        return _write(day, folder, form, gzip)
+    except OSError as error:
+        raise WorkbenchError(
+            f"cannot write into {folder}: {error.strerror or error}",
+            hint="check the disk and its rights, or take another folder",
+        ) from error
+
+
+def _write(day: MarketDay, folder: Path, form: str, gzip: bool) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     stamp = day.day.isoformat()
     ending = "parquet" if form == "parquet" else "jsonl.gz" if gzip else "jsonl"
