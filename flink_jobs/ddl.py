@@ -52,6 +52,8 @@ class Deployment:
     parallelism: int = 1
     checkpoint_interval_ms: int = 30_000
     idle_timeout_ms: int = 5_000
+    #: Read nothing and never be idle: for a job that only closes its windows.
+    closing: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def source(mode: Mode, job: Job) -> str:
             "properties.max.partition.fetch.bytes": str(MAX_REQUEST_BYTES),
             "format": "raw",
         }
+        if mode.deployment.closing:
+            options["properties.interceptor.classes"] = "workbench.functions.NothingMore"
     else:
         coordinates = [
             "source_topic STRING",

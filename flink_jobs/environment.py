@@ -41,7 +41,8 @@ def _streaming(deployment: Deployment) -> dict[str, str]:
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
-        "table.exec.source.idle-timeout": f"{deployment.idle_timeout_ms} ms",
+        # Flink drops the final watermark of a source that is idle: zero, for none, when closing.
+        "table.exec.source.idle-timeout": f"{0 if deployment.closing else deployment.idle_timeout_ms} ms",
         "execution.buffer-timeout.interval": "20 ms",
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,20 +119,47 @@ class Cluster:
         found: dict[str, Any] = self._ask(f"/jobs/{job_id}/checkpoints")
         return found
 
-    def records_read(self, job_id: str) -> int:
-        """Return how many records the sources of a job have read since it (re)started."""
+    def source_metric(self, job_id: str, name: str) -> int:
+        """Return the sum of a metric over the sources of a job and their subtasks.
+
+        Parameters
+        ----------
+        job_id
+            The job.
+        name
+            How the metric's name ends, for example ``.numRecordsIn``.
+        """
         total = 0
         for vertex in self._ask(f"/jobs/{job_id}")["vertices"]:
-            metrics = self._ask(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics")
+            path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
             names = [
-                m["id"] for m in metrics if m["id"].endswith("Source__source[1].numRecordsIn")
+                metric["id"]
+                for metric in self._ask(path)
+                if ".Source__source[" in metric["id"] and metric["id"].endswith(name)
             ]
             if names:
-                values = self._ask(
-                    f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get=" + ",".join(names)
-                )
+                values = self._ask(f"{path}?get=" + urllib.parse.quote(",".join(names), safe=","))
                 total += sum(int(float(value["value"])) for value in values)
         return total
+
+    def records_read(self, job_id: str) -> int:
+        """Return how many records the sources of a job have read since it (re)started."""
+        return self.source_metric(job_id, "].numRecordsIn")
+
+    def checkpoint(self, job_id: str) -> None:
+        """Make a checkpoint now, and wait until it is complete.
+
+        Raises
+        ------
+        StackError
+            When it failed or took too long.
+        """
+        trigger = self._ask(f"/jobs/{job_id}/checkpoints", {})["request-id"]
+        operation = self._await(f"/jobs/{job_id}/checkpoints/{trigger}", job_id)
+        if "failure-cause" in operation:
+            raise StackError(
+                f"job {job_id} could not make a checkpoint", hint="`workbench jobs status` shows it"
+            )
 
     def cancel(self, job_id: str) -> None:
         """End a job without a savepoint."""
@@ -157,20 +185,25 @@ class Cluster:
         trigger = self._ask(
             f"/jobs/{job_id}/stop", {"drain": drain, "targetDirectory": folder}
         )["request-id"]
+        operation = self._await(f"/jobs/{job_id}/savepoints/{trigger}", job_id)
+        if "location" in operation:
+            return str(operation["location"])
+        cause = operation.get("failure-cause", {}).get("stack-trace", "no cause given")
+        raise StackError(
+            f"job {job_id} could not be stopped: {cause.splitlines()[0][:300]}",
+            hint="it goes on running; `workbench jobs status` shows it",
+        )
+
+    def _await(self, path: str, job_id: str) -> dict[str, Any]:
+        """Poll an asynchronous operation until it is complete; return what came of it."""
         until = time.monotonic() + SAVEPOINT_TIMEOUT_S
         while time.monotonic() < until:
-            answer = self._ask(f"/jobs/{job_id}/savepoints/{trigger}")
+            answer = self._ask(path)
             if answer["status"]["id"] == "COMPLETED":
-                operation = answer["operation"]
-                if "location" in operation:
-                    return str(operation["location"])
-                cause = operation.get("failure-cause", {}).get("stack-trace", "no cause given")
-                raise StackError(
-                    f"job {job_id} could not be stopped: {cause.splitlines()[0][:300]}",
-                    hint="it goes on running; `workbench jobs status` shows it",
-                )
-            time.sleep(0.2)
+                operation: dict[str, Any] = answer["operation"]
+                return operation
+            time.sleep(0.1)
         raise StackError(
-            f"job {job_id} made no savepoint in {SAVEPOINT_TIMEOUT_S} s",
+            f"job {job_id} made no savepoint or checkpoint in {SAVEPOINT_TIMEOUT_S} s",
             hint=f"see {self.url}",
         )

@@ -1,8 +1,8 @@
 """Start and stop the jobs of a deployment, so that nothing is read twice or left out.
 
-A stop takes a savepoint, and the next submit goes on from it. A stop with ``drain`` closes every
-open window first: its state is done with, and the next submit goes on from the offsets the job's
-consumer group committed.
+A stop takes a savepoint, and the next submit goes on from it. A stop with ``drain`` also closes
+every open window: the state of a windowed job is done with then, and its next submit goes on from
+the offsets that its consumer group committed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.broker.clients import topic_name
+from workbench.broker.offsets import end_offsets
 from workbench.broker.topics import diff
 from workbench.config import Settings
 from workbench.contracts import Job, job_named
@@ -177,7 +178,7 @@ def stop(
     names
         Jobs of the registry, in the order they are stopped.
     drain
-        Close every open window first. The next submit starts without state.
+        Close every open window of windowed jobs; other jobs hold nothing back.
     progress
         Told what is going on.
 
@@ -202,11 +203,11 @@ def stop(
     folder = (settings.stack_folder / "flink" / "savepoints").resolve().as_uri()
     savepoints = {}
     for name, state in running.items():
-        windowed = job_named(name).windowed
-        savepoint = cluster.stop_with_savepoint(state.id, folder, drain=drain and not windowed)
-        if drain and windowed:
+        savepoint = cluster.stop_with_savepoint(state.id, folder, drain=False)
+        _remember(settings, name, savepoint, drained=False)
+        if drain and job_named(name).windowed:
             savepoint = _close_windows(settings, cluster, name, savepoint, folder)
-        _remember(settings, name, savepoint, drained=drain)
+            _remember(settings, name, savepoint, drained=True)
         savepoints[name] = savepoint
         progress(f"{name}: {'drained' if drain else 'stopped'}")
     return savepoints
@@ -217,11 +218,33 @@ def _close_windows(
 ) -> str:
     """Drain a windowed job that was stopped at `savepoint`; return the last savepoint.
 
-    Flink drops the final watermark of a source whose partitions are all idle, and then a drain
-    leaves every open window unsaid. So the job goes on once more without idleness: its sources
-    count as active, and the final watermark gets through.
+    A drain of the running job would not do, for two reasons. Flink drops the final watermark of a
+    source whose partitions are all idle, and leaves every open window unsaid. And a drained
+    savepoint has no source to go on from, while the offsets that are committed at the very end
+    may not get through. So the job goes on once more from its savepoint, never idle and reading
+    nothing: a checkpoint commits exactly the offsets of the savepoint, and then it is drained.
     """
-    _remember(settings, name, savepoint, drained=False)
-    values = {**deployment(settings), "idle_timeout_ms": 0}
-    ids = _start(settings, cluster.url, {name: savepoint}, values, lambda _: None)
-    return cluster.stop_with_savepoint(ids[name], folder, drain=True)
+    values = {**deployment(settings), "closing": True}
+    job_id = _start(settings, cluster.url, {name: savepoint}, values, lambda _: None)[name]
+    if end_offsets_sum(settings, job_named(name).source):
+        _commit_offsets(cluster, job_id)
+    return cluster.stop_with_savepoint(job_id, folder, drain=True)
+
+
+def _commit_offsets(cluster: Cluster, job_id: str) -> None:
+    """Make checkpoints until one has committed the offsets of the sources."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until:
+        cluster.checkpoint(job_id)
+        for _ in range(20):
+            if cluster.source_metric(job_id, ".commitsSucceeded") > 0:
+                return
+            time.sleep(0.1)
+    raise StackError(
+        f"job {job_id} could not commit its offsets", hint="see `workbench stack logs taskmanager`"
+    )
+
+
+def end_offsets_sum(settings: Settings, topic: str) -> int:
+    """Return how far a topic reaches, over all partitions; zero where nothing was ever sent."""
+    return sum(end_offsets(settings, [topic]).values())

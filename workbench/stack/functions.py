@@ -129,8 +129,9 @@ def functions_jar(
     if not files:
         return None
     lib = flink_distribution() / "lib"
-    # Classes that a planner or a connector hides in nested jars are no API for functions.
-    classpath = sorted(lib.glob("flink-*.jar"))
+    # A function may build on the Kafka connector; what the planner hides in nested jars is no API.
+    connectors = [jar for jar in ensure_jars("flink", progress=progress) if "kafka" in jar.name]
+    classpath = [*sorted(lib.glob("flink-*.jar")), *connectors]
     (compiler,) = ensure_jars("build", progress=progress)
     digest = hashlib.sha256()
     for path in files:
