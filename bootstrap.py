@@ -95,8 +95,8 @@ def provide_uv() -> list[str | Path]:
         ).returncode:
             fail(
                 "this Python has neither ensurepip nor pip",
-                f"install them, on Debian and Ubuntu `apt install python3-venv`, or run "
-                f"{sys.executable} of another Python 3.11 or 3.12 (make PYTHON=... setup)",
+                "install them, on Debian and Ubuntu with `apt install python3-venv`, or name "
+                "another Python 3.11 or 3.12 with make PYTHON=/path/to/python setup",
             )
         run(
             *(sys.executable, "-m", "pip", *options),

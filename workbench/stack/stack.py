@@ -76,7 +76,8 @@ class _Run:
 
     missing: list[str]
     running: dict[str, psutil.Process]
-    home: Path
+    #: None where the cluster is not ours.
+    home: Path | None
     guard: Guard
     signals: Signals
     progress: Progress
@@ -134,7 +135,9 @@ class Stack:
         signals = Signals()
         with signals.watched(), locked(self.layout, progress) as lock:
             check_free_space(self.layout.folder)
-            home = ensure_flink_home(self.settings, progress=progress)
+            home = None
+            if flink.JOBMANAGER in wanted:
+                home = ensure_flink_home(self.settings, progress=progress)
             found = {part: find(self.layout, part) for part in wanted}
             running = {part: process for part, process in found.items() if process}
             self._end_broken(running, home, progress)
@@ -145,7 +148,7 @@ class Stack:
             return self.status()
 
     def _end_broken(
-        self, running: dict[str, psutil.Process], home: Path, progress: Progress
+        self, running: dict[str, psutil.Process], home: Path | None, progress: Progress
     ) -> None:
         """End what cannot be used as it is, and take it out of `running`."""
         ports = read_ports(self.layout)
@@ -243,7 +246,7 @@ class Stack:
             flink.TASKMANAGER: flink.taskmanager_command,
         }
         cluster = [part for part in run.missing if part in commands]
-        if cluster:
+        if cluster and run.home:
             flink.prepare(settings, layout, ports, run.home)
             environment = flink.environment(settings, layout, run.home)
             for part in cluster:

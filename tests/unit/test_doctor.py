@@ -1,0 +1,99 @@
+"""The doctor: a line per thing, a fix per problem; a stack that is not up is no problem."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from workbench import doctor
+from workbench.cli import main
+from workbench.config import load_settings
+from workbench.doctor import CHECKS, Check, examine
+from workbench.errors import StackError
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", *arguments])
+    return int(str(end.value.code)), capsys.readouterr().out
+
+
+def of(checks: list[Check], name: str) -> list[Check]:
+    return [check for check in checks if check.name == name]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(tmp_path))
+    return tmp_path
+
+
+def test_a_fresh_project_is_healthy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = run(capsys, "--json")
+    report = json.loads(out)
+    states = {check["name"]: check["state"] for check in report["checks"]}
+    assert (code, report["ok"]) == (0, True), out
+    assert states["broker"] == states["cluster"] == states["catalog"] == "note"
+    assert {"python", "packages", "java", "jars", "ports", "disk", "memory"} <= set(states)
+    assert not (project / "warehouse").exists(), "to look is not to make"
+
+
+def test_what_is_broken_has_a_fix_and_exit_code_1(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("WORKBENCH_STACK__KAFKA_PORT", str(port))
+        code, out = run(capsys)
+    assert code == 1
+    assert f"fail  ports      port {port} is taken by" in out
+    assert "-> end it, or set stack.kafka_port to 0" in out
+
+
+def test_a_configured_broker_and_cluster_that_do_not_answer_are_broken(tmp_path: Path) -> None:
+    settings = load_settings(
+        tmp_path,
+        kafka={"bootstrap_servers": "127.0.0.1:1"},
+        flink={"rest_url": "http://127.0.0.1:1"},
+    )
+    checks = list(CHECKS["stack"](settings))
+    assert [(check.name, check.state) for check in checks] == [
+        ("broker", "fail"),
+        ("cluster", "fail"),
+    ]
+    assert "kafka.bootstrap_servers" in checks[0].fix
+
+
+def test_a_check_that_cannot_be_made_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: object) -> None:
+        raise StackError("no Java 17 to 23 found", hint="make setup")
+
+    monkeypatch.setitem(CHECKS, "java", broken)
+    monkeypatch.setitem(CHECKS, "packages", lambda settings: 1 / 0)
+    checks = list(examine(load_settings(tmp_path)))
+    assert of(checks, "java") == [Check("java", "fail", "no Java 17 to 23 found", "make setup")]
+    assert of(checks, "packages")[0].state == "fail"
+    assert of(checks, "disk")
+
+
+def test_a_package_of_another_version_is_named_with_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requirements.lock").write_text("click==0.1 \\\n    --hash=sha256:00\n")
+    monkeypatch.setattr(doctor, "CHECKOUT", tmp_path)
+    (check,) = CHECKS["packages"](load_settings(tmp_path))
+    assert check.state == "fail"
+    assert "(locked 0.1)" in check.message
+    assert check.fix == "make setup"
+
+
+def test_a_broken_catalog_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "warehouse").mkdir()
+    (tmp_path / "warehouse" / "catalog.db").write_text("this is no database, whatever its name")
+    checks = of(list(examine(load_settings(tmp_path))), "catalog")
+    assert [check.state for check in checks] == ["fail"]
