@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 import threading
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import duckdb
 
 from workbench.config import Settings
-from workbench.contracts.records import ENRICHMENT_FIELDS
 from workbench.errors import LakeError, UsageError
-from workbench.ingest.reference import symbols_in_force
+from workbench.ingest.reference import REQUIRED, read_symbols, symbols_in_force
 from workbench.lake import views
 from workbench.lake.guard import check_reads_only
 from workbench.lake.macros import load_macros
@@ -259,19 +257,16 @@ _SYMBOL_NUMBERS = {"tick_size": "DECIMAL(18, 8)", "quantity_step": "DECIMAL(18, 
 
 def _load_symbols(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     """Copy the reference data, so that the session keeps what it has seen when it opened."""
-    name = views.quote_name(views.REFERENCE)
-    if not file.is_file():
-        fields = ["symbol", *(field.name for field in ENRICHMENT_FIELDS)]
-        columns = ", ".join(f"{views.quote_name(field)} VARCHAR" for field in fields)
-        connection.execute(f"CREATE TABLE {name} ({columns})")
-        return
-    with file.open(encoding="utf-8", newline="") as lines:
-        header = next(csv.reader(lines))
-    types = ", ".join(
-        f"{views.quote_text(field)}: {views.quote_text(_SYMBOL_NUMBERS.get(field, 'VARCHAR'))}"
-        for field in header
+    import pyarrow as pa
+
+    columns, rows = read_symbols(file) if file.is_file() else (list(REQUIRED), [])
+    text = pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in columns]))
+    connection.register("symbols_of_the_file", text)
+    selected = ", ".join(
+        f"CAST(nullif({views.quote_name(name)}, '') AS {_SYMBOL_NUMBERS.get(name, 'VARCHAR')}) "
+        f"AS {views.quote_name(name)}"
+        for name in columns
     )
-    connection.execute(
-        f"CREATE TABLE {name} AS SELECT * FROM read_csv({views.quote_text(str(file))}, "
-        f"header = true, delim = ',', quote = '\"', columns = {{{types}}})"
-    )
+    target = views.quote_name(views.REFERENCE)
+    connection.execute(f"CREATE TABLE {target} AS SELECT {selected} FROM symbols_of_the_file")
+    connection.unregister("symbols_of_the_file")

@@ -176,7 +176,8 @@ def _snapshot_before(name: str, source: IcebergTable, as_of: datetime) -> Snapsh
     else:
         log = source.history()
         first = source.snapshot_by_id(log[0].snapshot_id) if log else None
-        if first is None or first.parent_snapshot_id is None:
+        # The first commit of a table has number 1. Parents do not tell: expiry cuts them off.
+        if first is None or (first.sequence_number or 1) == 1:
             return None
     raise LakeError(
         f"table {name} has no snapshot of {show_moment(as_of)} any more",

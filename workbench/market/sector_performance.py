@@ -24,7 +24,8 @@ def sector_performance(session: Session, hours: float = 24, as_of: Moment | None
 
     A symbol's return is its last execution price over its first one in the window, less one.
     A sector's is the mean of its symbols' returns, weighted by their notional in the window and
-    again with equal weights. A symbol that traded once has return 0.
+    again with equal weights. A symbol that traded once has return 0. Returns enter the means
+    rounded half-up to 8 decimals, weights to 2.
 
     Parameters
     ----------

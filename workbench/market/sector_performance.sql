@@ -1,5 +1,5 @@
 -- Executions in ($since, $as_of] by sector; a symbol's return is its last price over its first.
--- Returns are whole numbers in units of 10^-10, weights in units of 10^-8: exact in 38 digits.
+-- Returns are whole numbers in units of 10^-8, weights in hundredths: their sums fit 38 digits.
 WITH symbols AS (
     SELECT
         symbol,
@@ -16,10 +16,10 @@ returns AS (
     SELECT
         *,
         half_up(
-            (units8(last_price) - units8(first_price)) * CAST(10000000000 AS HUGEINT),
+            (units8(last_price) - units8(first_price)) * CAST(100000000 AS HUGEINT),
             units8(first_price)
         ) AS change,
-        units16(notional) // 100000000 AS weight
+        half_up(units16(notional), 100000000000000) AS weight
     FROM symbols
 )
 SELECT
@@ -28,8 +28,8 @@ SELECT
     CAST(sum(volume) AS DECIMAL(38, 8)) AS total_volume,
     CAST(sum(notional) AS DECIMAL(38, 16)) AS total_notional,
     count(*) AS symbols,
-    of_units4(half_up(sum(change * weight), sum(weight) * 10000)) AS return_weighted_pct,
-    of_units4(half_up(sum(change), count(*) * 10000)) AS return_equal_pct,
+    of_units4_wide(half_up(sum(change * weight), sum(weight) * 100)) AS return_weighted_pct,
+    of_units4_wide(half_up(sum(change), count(*) * 100)) AS return_equal_pct,
     count(*) FILTER (WHERE last_price > first_price) AS advancers,
     count(*) FILTER (WHERE last_price < first_price) AS decliners
 FROM returns

@@ -68,12 +68,11 @@ def volume_vs_history(session: Session, symbol: str, as_of: Moment | None = None
 
 def _require_known(session: Session, symbol: str) -> None:
     """A misspelt symbol would look like one that did not trade."""
-    rows = session.arrow(sql_of("known_symbols"))
-    known = rows.column(0).to_pylist()
-    if known and symbol not in known:
-        raise UsageError(f"no symbol {symbol!r}", hint=_short_hint(symbol, known))
-
-
-def _short_hint(symbol: str, known: list[str]) -> str:
-    hint = did_you_mean(symbol.upper(), known)
-    return hint if hint.startswith("did") else "workbench top lists those that trade"
+    known = session.arrow(sql_of("known_symbol"), {"symbol": symbol})
+    if known.num_rows == 0 or known.column("known")[0].as_py():
+        return
+    traded = session.arrow(sql_of("traded_symbols")).column("symbol").to_pylist()
+    hint = did_you_mean(symbol.upper(), traded)
+    if not hint.startswith("did"):
+        hint = "workbench top lists those that trade"
+    raise UsageError(f"no symbol {symbol!r}", hint=hint)

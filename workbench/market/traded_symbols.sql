@@ -1,0 +1,4 @@
+-- Symbols that have ever traded.
+SELECT DISTINCT symbol
+FROM market.executions
+ORDER BY symbol
