@@ -66,7 +66,8 @@ def test_a_changed_setting_is_seen_and_mended(applied: Settings) -> None:
     name = topic_name(applied, "raw.trades")
     entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
     change = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
-    for future in make_admin(applied).incremental_alter_configs([change]).values():
+    admin = make_admin(applied)
+    for future in admin.incremental_alter_configs([change]).values():
         future.result()
     [drift] = topics.diff(applied)
     assert (drift.topic, drift.what, drift.found) == (name, "retention.ms", "1000")

@@ -35,6 +35,14 @@ _UNREACHABLE = frozenset(
         KafkaError._MSG_TIMED_OUT,
     )
 )
+_NO_LEADER = frozenset(
+    (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    )
+)
 _UNKNOWN_TOPIC = frozenset(
     (
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -50,6 +58,10 @@ _REFUSED = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     )
 )
+
+
+class NotReady(StackError):
+    """A topic that exists, but has no leader at this moment: try again."""
 
 
 def topic_name(settings: Settings, name: str) -> str:
@@ -99,6 +111,10 @@ def describe(error: KafkaError, servers: str) -> WorkbenchError:
         return StackError(
             f"no broker answers at {servers}",
             hint="start the embedded one with `workbench stack up`, or set kafka.bootstrap_servers",
+        )
+    if code in _NO_LEADER:
+        return NotReady(
+            f"a topic has no leader at this moment ({error.name()})", hint="try again shortly"
         )
     if code in _UNKNOWN_TOPIC:
         return WorkbenchError(

@@ -14,10 +14,11 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 # Its types do not say what the module exports.
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from workbench.broker.clients import (
     ANSWER_SECONDS,
+    NotReady,
     cluster_metadata,
     kafka_errors,
     make_admin,
@@ -29,6 +30,8 @@ from workbench.errors import StackError, WorkbenchError
 
 #: Messages taken from the client at a time.
 _AT_ONCE = 10_000
+#: A leader that has just changed, or a topic that was just made, has settled after this time.
+_SETTLE_SECONDS = 15.0
 #: A read that moves nowhere for this long has lost its broker.
 _STUCK_SECONDS = 30.0
 
@@ -59,6 +62,20 @@ def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[tuple[str, in
         Where a topic is missing or the broker does not answer.
     """
     admin = make_admin(settings)
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            with kafka_errors(settings):
+                return _end_offsets(settings, admin, topics)
+        except NotReady:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _end_offsets(
+    settings: Settings, admin: AdminClient, topics: Iterable[str]
+) -> dict[tuple[str, int], int]:
     known = cluster_metadata(settings, admin).topics
     wanted = {}
     for name in topics:
@@ -70,9 +87,8 @@ def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[tuple[str, in
     if not wanted:
         return {}
     latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    with kafka_errors(settings):
-        asked = admin.list_offsets(dict.fromkeys(wanted, latest), request_timeout=ANSWER_SECONDS)
-        found = {(p.topic, p.partition): future.result().offset for p, future in asked.items()}
+    asked = admin.list_offsets(dict.fromkeys(wanted, latest), request_timeout=ANSWER_SECONDS)
+    found = {(p.topic, p.partition): future.result().offset for p, future in asked.items()}
     return {key: found[part.topic, part.partition] for part, key in wanted.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -25,8 +26,12 @@ from workbench.broker.clients import (
     make_admin,
     topic_name,
 )
+from workbench.broker.offsets import end_offsets
 from workbench.config import Settings
 from workbench.contracts import TOPICS, Topic
+from workbench.errors import StackError
+
+_READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,33 @@ def apply(settings: Settings) -> list[Drift]:
             for future in admin.create_partitions(more, operation_timeout=30).values():
                 future.result()
         _set_configs(admin, [d for d in drifts if d.what not in ("missing", "partitions")])
+    if new or more:
+        _wait_until_ready(settings, admin, {d.topic for d in drifts})
     return drifts
+
+
+def _wait_until_ready(settings: Settings, admin: AdminClient, changed: set[str]) -> None:
+    """Wait until every reader and writer finds the topics and a leader of every partition."""
+    wanted = [topic for topic in TOPICS if topic_name(settings, topic.name) in changed]
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        known = cluster_metadata(settings, admin).topics
+        waiting = [
+            topic.name
+            for topic in wanted
+            if (found := known.get(topic_name(settings, topic.name))) is None
+            or len(found.partitions) < topic.partitions_in(settings.kafka.profile)
+            or any(partition.leader < 0 for partition in found.partitions.values())
+        ]
+        if not waiting:
+            end_offsets(settings, [topic.name for topic in wanted])
+            return
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"{waiting[0]} was created, but has no leader after {_READY_SECONDS:.0f} s",
+                hint="`workbench stack status` and `workbench stack logs kafka`",
+            )
+        time.sleep(0.05)
 
 
 def _done_by_anybody(creation: Future[None]) -> None:

@@ -205,6 +205,7 @@ def generate_day(
     Examples
     --------
     >>> from workbench.config import load_settings
+    >>> from workbench.ingest.generate import choose, load_instruments
     >>> symbols = choose(load_instruments(load_settings().symbols_file), ["AAPL", "BTCUSDT"])
     >>> day = generate_day(date(2024, 1, 2), 7, symbols, 1_000, Defects(late=3))
     >>> day.table.num_rows, len(day.values()), day.truth["defects"]["late"]["count"]
