@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -72,3 +73,10 @@ def rows_of(table: str, rows: Iterable[dict[str, Any]]) -> pa.Table:
 def trades(rows: Iterable[dict[str, Any]]) -> pa.Table:
     """Rows of `trade` as an Arrow table."""
     return rows_of("market.trades", rows)
+
+
+def half_up(value: Fraction, decimals: int) -> Decimal:
+    """Round half away from zero, exactly: what the figures promise."""
+    scaled = value * 10**decimals
+    whole = (abs(scaled) + Fraction(1, 2)).__floor__() * (1 if scaled >= 0 else -1)
+    return Decimal(f"{whole}E-{decimals}")

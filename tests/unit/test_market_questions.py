@@ -14,7 +14,7 @@ import pytest
 
 import workbench
 from tests.unit.conftest import Land
-from tests.unit.lake_rows import at, trade
+from tests.unit.lake_rows import at, half_up, trade
 from workbench import market
 from workbench.config import Settings
 from workbench.errors import UsageError
@@ -29,12 +29,6 @@ QUESTIONS: dict[str, Callable[..., Result]] = {
     "volume_vs_history": lambda session, **k: market.volume_vs_history(session, "AAPL", **k),
     "sector_performance": market.sector_performance,
 }
-
-
-def half_up(value: Fraction, decimals: int) -> Decimal:
-    scaled = value * 10**decimals
-    whole = (abs(scaled) + Fraction(1, 2)).__floor__() * (1 if scaled >= 0 else -1)
-    return D(whole).scaleb(-decimals)
 
 
 def random_day(seed: int = 7, count: int = 600) -> list[dict[str, Any]]:
