@@ -1,0 +1,56 @@
+"""The most traded symbols as bars."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from workbench.figures.template import BLUE, empty, figure, short
+
+NAME, TITLE = "top-symbols", "Top symbols by volume, and what it was worth"
+
+
+def top_symbols(table: pa.Table) -> go.Figure:
+    """Draw the volume of the most traded symbols, in the order of the table.
+
+    Parameters
+    ----------
+    table
+        ``symbol``, ``total_volume`` [shares or coins], ``total_notional`` [quote currency],
+        ``trade_count``, as `workbench.market.top_symbols` returns them.
+
+    Examples
+    --------
+    >>> row = {"symbol": "A", "total_volume": 30, "total_notional": 1500, "trade_count": 3}
+    >>> top_symbols(pa.Table.from_pylist([row])).layout.meta["alt"]
+    'Top symbols by volume, and what it was worth. A 30 worth 1.5 k.'
+    """
+    rows = table.to_pylist()
+    if not rows:
+        return empty(NAME, TITLE)
+    values = [float(row["total_volume"]) for row in rows]
+    told = [
+        f"{short(value)} worth {short(float(row['total_notional']))}"
+        for row, value in zip(rows, values, strict=True)
+    ]
+    bars = go.Bar(
+        x=values,
+        y=[row["symbol"] for row in rows],
+        orientation="h",
+        marker_color=BLUE,
+        text=told,
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[row["trade_count"] for row in rows],
+        hovertemplate="%{y}: %{x:,.2f}<br>%{customdata:,} executions<extra></extra>",
+    )
+    words = ", ".join(f"{row['symbol']} {text}" for row, text in zip(rows, told, strict=True))
+    return figure(
+        [bars],
+        name=NAME,
+        title=TITLE,
+        alt=f"{TITLE}. {words}.",
+        height=110 + 28 * len(rows),
+        xaxis={"title": {"text": "volume (shares or coins)"}, "range": [0, 1.3 * max(values)]},
+        yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
+    )

@@ -1,0 +1,128 @@
+"""The questions of the report market_day: one day of event time, in DuckDB SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from importlib.resources import files
+from typing import Any
+
+from workbench.contracts.records import EXECUTIONS
+from workbench.definitions.backfill import REFUSING
+from workbench.lake.result import Result
+from workbench.lake.session import Session
+from workbench.lake.times import Moment, parse_moment
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Day:
+    """The UTC day of a moment, up to the end of the moment's minute.
+
+    Whole minutes, so that trades and windows of a minute cover the same time.
+    """
+
+    since: datetime
+    #: Exclusive.
+    until: datetime
+
+    @property
+    def as_of(self) -> datetime:
+        """The last moment of the day's part: what the helpers take."""
+        return self.until - timedelta(microseconds=1)
+
+    @property
+    def hours(self) -> float:
+        """Length, for the helpers' windows of hours before `as_of`."""
+        return (self.until - self.since) / timedelta(hours=1)
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """The values ``$since`` and ``$until``."""
+        return {"since": self.since, "until": self.until}
+
+
+def market_day(as_of: Moment) -> Day:
+    """Return the day a moment is in.
+
+    Examples
+    --------
+    >>> day = market_day("2024-08-08T12:30:15Z")
+    >>> day.since.isoformat(), day.until.isoformat(), day.hours
+    ('2024-08-08T00:00:00+00:00', '2024-08-08T12:31:00+00:00', 12.516666666666667)
+    """
+    moment = parse_moment(as_of)
+    return Day(
+        datetime.combine(moment.date(), time(), UTC),
+        moment.replace(second=0, microsecond=0) + MINUTE,
+    )
+
+
+def day_totals(session: Session, day: Day) -> dict[str, Any]:
+    """Return the day in one row.
+
+    ``events``, ``executions``, ``symbols``, ``accounts``, ``duplicates`` (events that repeat a
+    trade_id), ``volume`` [shares or coins], ``notional`` and ``vwap`` [quote currency].
+    """
+    return _one(session, "day_totals", {**day.bounds, "executions": list(EXECUTIONS)})
+
+
+def window_totals(session: Session, day: Day) -> dict[str, Any]:
+    """Return ``executions``, ``volume`` and ``notional`` of the day's one-minute windows."""
+    return _one(session, "window_totals", day.bounds)
+
+
+def enriched_totals(session: Session, day: Day) -> Result:
+    """Return ``sector``, ``executions``, ``notional`` of the day's enriched trades."""
+    return _ask(session, "enriched_totals", day.bounds)
+
+
+def largest_account(session: Session, day: Day) -> str | None:
+    """Return the account that traded the most notional, or None when nobody did."""
+    rows = _ask(session, "largest_account", day.bounds).rows()
+    return rows[0][0] if rows else None
+
+
+def price_curve(session: Session, symbol: str, day: Day) -> Result:
+    """Return a symbol's day by the minute.
+
+    ``minute``, ``price`` (last of the minute), ``low_price``, ``high_price``, ``volume``
+    [shares or coins], ``vwap`` (of the day so far) [quote currency]; minutes without a trade
+    are left out.
+    """
+    return _ask(session, "price_curve", {**day.bounds, "symbol": symbol})
+
+
+def reconciliation(session: Session, raw_count: int | None = None) -> Result:
+    """Return ``job``, ``source``, ``records``, ``good``, ``late``, ``dead``, ``difference``.
+
+    Parameters
+    ----------
+    session
+        The session to ask.
+    raw_count
+        Records of raw.trades as counted in Kafka; from the landed offsets when None.
+    """
+    prefix = session.settings.kafka.topic_prefix
+    values = {
+        "raw_topics": sorted({"raw.trades", f"{prefix}raw.trades"}),
+        "raw_jobs": list(REFUSING),
+        "raw_count": raw_count,
+    }
+    return _ask(session, "reconciliation", values)
+
+
+def refusals(session: Session) -> Result:
+    """Return ``topic``, ``error_type``, ``records`` of all dead letters."""
+    return _ask(session, "refusals", {})
+
+
+def _ask(session: Session, name: str, values: dict[str, Any]) -> Result:
+    text = files("workbench.reports").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
+    return session.sql(text, values)
+
+
+def _one(session: Session, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    [row] = _ask(session, name, values).arrow().to_pylist()
+    return dict(row)

@@ -1,0 +1,112 @@
+"""The reports there are, and the typed parameters of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from workbench.errors import UsageError, did_you_mean
+from workbench.lake.times import parse_moment
+
+
+def _moment(value: Any) -> Any:
+    return parse_moment(value) if isinstance(value, str) else value
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _words(value: Any) -> Any:
+    return None if value in ("", "none", "None") else value
+
+
+#: A moment of event time, as text or as a time; a date means its end, UTC.
+When = Annotated[datetime, BeforeValidator(_moment)]
+Name = Annotated[str | None, BeforeValidator(_words), Field(max_length=200)]
+
+
+class ReportParameters(BaseModel, extra="forbid", frozen=True):
+    """What every report takes."""
+
+    as_of: When | None = Field(
+        default=None, description="Moment of event time; the newest trade when left out."
+    )
+
+
+class MarketDayParameters(ReportParameters, frozen=True):
+    """What market_day takes."""
+
+    top: int = Field(default=10, ge=1, le=50, description="Symbols in the ranking.")
+    symbol: Name = Field(default=None, description="Symbol drawn; the largest when left out.")
+    account_id: Name = Field(
+        default=None, description="Account shown; the one that traded most when left out."
+    )
+    raw_counts: Annotated[dict[str, int] | None, BeforeValidator(_json)] = Field(
+        default=None,
+        description='Messages per topic, counted in Kafka, as JSON: {"raw.trades": 50000}.',
+    )
+
+
+@dataclass(frozen=True)
+class ReportSpec:
+    """One shipped report: ``notebooks/NAME.ipynb`` and what it takes."""
+
+    name: str
+    title: str
+    parameters: type[ReportParameters]
+
+
+REPORTS: tuple[ReportSpec, ...] = (
+    ReportSpec("market_day", "Market day", MarketDayParameters),
+    # Further reports join this list with their notebooks.
+)
+
+
+def report_named(name: str) -> ReportSpec:
+    """Return the report of this name.
+
+    Raises
+    ------
+    UsageError
+        When there is none; names the nearest.
+    """
+    for report in REPORTS:
+        if report.name == name:
+            return report
+    raise UsageError(f"no report {name!r}", hint=did_you_mean(name, [r.name for r in REPORTS]))
+
+
+def parse_parameters(spec: ReportSpec, given: Mapping[str, Any]) -> ReportParameters:
+    """Return typed parameters; values may be text, as a command line gives them.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name or a value of the wrong type, before anything runs.
+
+    Examples
+    --------
+    >>> parse_parameters(report_named("market_day"), {"top": "5"}).top
+    5
+    """
+    known = list(spec.parameters.model_fields)
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"report {spec.name} has no parameter {name!r}", hint=did_you_mean(name, known)
+            )
+    try:
+        return spec.parameters.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"parameter {where}: {first['msg']}, got {first.get('input')!r}",
+            hint=f"`workbench report list --parameters` shows what {spec.name} takes",
+        ) from error

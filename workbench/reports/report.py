@@ -1,0 +1,208 @@
+"""The object a report notebook talks to: figures, checks, tables and the header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from workbench.lake.result import Result
+from workbench.lake.times import Moment, parse_moment, show_moment
+from workbench.reports.checks import Check, Figure, Value, tolerance_of
+from workbench.reports.tables import Column, Rows, as_html, as_text
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from workbench.lake.session import Session
+
+#: What the runner reads the figures and checks from: an output of the notebook itself.
+MIME = "application/vnd.workbench.report+json"
+_HEADER = "workbench-report-header"
+
+
+class Report:
+    """What a notebook says, recorded so that it can be checked, listed and compared.
+
+    Parameters
+    ----------
+    title
+        Title of the report.
+    session
+        The pinned session it reads.
+    as_of
+        The moment of event time it is about; the newest trade when None.
+
+    Examples
+    --------
+    >>> report = Report("Market day", session)                           # doctest: +SKIP
+    >>> report.check("volume", volume, other=second.volume)              # doctest: +SKIP
+    """
+
+    def __init__(self, title: str, session: Session, as_of: Moment | None = None) -> None:
+        self.title = title
+        self.session = session
+        moment = parse_moment(as_of) if as_of is not None else None
+        #: The moment of event time the report is about; None where the lake is empty.
+        self.as_of: datetime | None = moment or session.newest_event("market.trades")
+        self.figures: list[Figure] = []
+        self.checks: list[Check] = []
+
+    # ------------------------------------------------------------ what it stands for
+
+    def figure(self, name: str, value: Value, unit: str = "") -> Value:
+        """Record a named number and return it.
+
+        Raises
+        ------
+        ValueError
+            When the name is taken: figures are compared by name between runs.
+        """
+        if any(figure.name == name for figure in self.figures):
+            raise ValueError(f"figure {name!r} is recorded already")
+        self.figures.append(Figure(name, value, unit))
+        return value
+
+    def check(
+        self,
+        name: str,
+        value: Value,
+        *,
+        other: Value,
+        unit: str = "",
+        source: str = "",
+        rel: float | None = None,
+        abs_: float | None = None,
+        exact: bool | None = None,
+    ) -> None:
+        """Compare a number with the same number computed a second way; record and show it.
+
+        A check that does not hold fails the report when it is finished, not here: the reader
+        should see the rest.
+
+        Parameters
+        ----------
+        name
+            What is checked.
+        value, other
+            The number of the report, and the one of the second path.
+        unit
+            Unit of both.
+        source
+            What the second path is, in a few words.
+        rel, abs_, exact
+            The tolerance: relative to the larger of both, absolute, or none (the default).
+        """
+        kind, limit = tolerance_of(rel, abs_, exact)
+        check = Check(name, value, other, unit, kind, limit, source)
+        self.checks.append(check)
+        words = check.in_words()
+        mark, css = ("✔", "passed") if check.passed else ("✘", "failed")
+        text = f"{mark} {words}"
+        _show(text, f'<p class="check {css}">{escape(text)}</p>')
+
+    # ------------------------------------------------------------ what it shows
+
+    def table(
+        self, caption: str, rows: Result | pa.Table | Rows, columns: Sequence[Column]
+    ) -> None:
+        """Show rows as a table with these columns, the same as text and as HTML."""
+        if isinstance(rows, Result):
+            rows = rows.arrow()
+        listed = rows.to_pylist() if isinstance(rows, pa.Table) else list(rows)
+        text = f"{caption}\n{as_text(columns, listed)}"
+        _show(text, as_html(columns, listed, caption))
+
+    def figures_table(self, caption: str, names: Sequence[str] = ()) -> None:
+        """Show the recorded figures, or those of these names, in the order of recording."""
+        rows = [
+            {"name": f.name, "value": f.value, "unit": f.unit}
+            for f in self.figures
+            if not names or f.name in names
+        ]
+        columns = [
+            Column("name", "figure"),
+            Column("value", "value", exact=True),
+            Column("unit", "unit"),
+        ]
+        _show(f"{caption}\n{as_text(columns, rows)}", as_html(columns, rows, caption))
+
+    def plot(self, figure: go.Figure) -> None:
+        """Show a figure of `workbench.figures`, with its text for those who cannot see it."""
+        from plotly.io import to_html
+
+        meta = figure.layout.meta
+        drawn = to_html(
+            figure,
+            full_html=False,
+            include_plotlyjs=False,
+            div_id=meta["id"],
+            config={"displayModeBar": False, "responsive": True},
+        )
+        alt = escape(meta["alt"], quote=True)
+        html = (
+            f'<figure role="img" aria-label="{alt}">{drawn}<figcaption>{alt}</figcaption></figure>'
+        )
+        bundle = {"text/plain": meta["alt"], "text/html": html}
+        # JupyterLab draws this one; the HTML page has plotly.js and uses the other.
+        bundle["application/vnd.plotly.v1+json"] = json.loads(figure.to_json())
+        _display(bundle)
+
+    def header(self) -> None:
+        """Show title, as-of, freshness and, once the report is finished, the verdict."""
+        _show(*self._header("running"), display_id=_HEADER)
+
+    def finish(self) -> None:
+        """Put the verdict into the header and hand everything to the runner."""
+        failed = [check for check in self.checks if not check.passed]
+        if failed:
+            verdict = f"{len(failed)} of {len(self.checks)} checks FAILED"
+        else:
+            verdict = f"all {len(self.checks)} checks passed" if self.checks else "nothing checked"
+        state = "failed" if failed or not self.checks else "passed"
+        _show(*self._header(state, verdict), display_id=_HEADER, update=True)
+        payload = {
+            "title": self.title,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
+            "figures": [figure.as_json() for figure in self.figures],
+            "checks": [check.as_json() for check in self.checks],
+            "verdict": state,
+        }
+        _display({MIME: payload, "text/plain": verdict})
+
+    def _header(self, state: str, verdict: str = "not finished") -> tuple[str, str]:
+        committed = self.session.tables().pl()["committed_at"].max()
+        assert committed is None or isinstance(committed, datetime)
+        lines = {
+            "as of": show_moment(self.as_of) if self.as_of else "no data",
+            "newest event": _moment(self.session.newest_event("market.trades")),
+            "newest commit": _moment(committed),
+            "verdict": verdict,
+        }
+        mark = {"passed": "✔ ", "failed": "✘ "}.get(state, "")
+        lines["verdict"] = mark + lines["verdict"]
+        text = "\n".join([self.title, *(f"{name}: {value}" for name, value in lines.items())])
+        cells = "".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+            for name, value in lines.items()
+        )
+        return text, f'<dl class="report-header {state}">{cells}</dl>'
+
+
+def _moment(value: datetime | None) -> str:
+    return show_moment(value.replace(microsecond=0)) if value else "none"
+
+
+def _show(text: str, html: str, display_id: str | None = None, update: bool = False) -> None:
+    _display({"text/plain": text, "text/html": html}, display_id=display_id, update=update)
+
+
+def _display(bundle: dict[str, Any], display_id: str | None = None, update: bool = False) -> None:
+    from IPython.display import display
+
+    options: dict[str, Any] = {"display_id": display_id, "update": update} if display_id else {}
+    display(bundle, raw=True, **options)  # type: ignore[no-untyped-call]

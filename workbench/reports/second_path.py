@@ -1,0 +1,136 @@
+"""The headline numbers once more: Polars over the pinned Parquet files, no DuckDB and no SQL.
+
+Prices and quantities are whole numbers of 0.00000001 here, so that sums are exact in 128 bits;
+nothing is shared with the first path but the files.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from workbench.contracts.records import EXECUTIONS
+from workbench.lake.pins import Pin, resolve
+from workbench.lake.session import Session
+from workbench.lake.views import local_path
+from workbench.reports.market_day import Day
+
+
+class SecondPath:
+    """The trades of a session's snapshots, read by Polars.
+
+    Parameters
+    ----------
+    session
+        The session whose pins are read; its connection is not used.
+    """
+
+    def __init__(self, session: Session) -> None:
+        pins = resolve(session.settings, snapshots=session.snapshots)
+        self._trades = _frame(pins["market.trades"])
+
+    def executions(self, since: datetime, until: datetime) -> pl.LazyFrame:
+        """Return executions in [since, until) with ``units`` and ``value`` as whole numbers."""
+        quantity, price = _units("quantity"), _units("price")
+        return self._trades.filter(
+            pl.col("event_time").is_between(since, until, closed="left"),
+            pl.col("status").is_in(EXECUTIONS),
+        ).with_columns(units=quantity, value=quantity * price)
+
+    def totals(self, day: Day) -> dict[str, Any]:
+        """Return ``executions``, ``volume``, ``notional`` and ``vwap`` of the day."""
+        row = (
+            self.executions(day.since, day.until)
+            .select(pl.len().alias("executions"), pl.col("units").sum(), pl.col("value").sum())
+            .collect()
+            .row(0, named=True)
+        )
+        return {"executions": row["executions"], **_money(row["units"], row["value"])}
+
+    def by_symbol(self, day: Day) -> dict[str, dict[str, Any]]:
+        """Return ``volume``, ``notional``, ``vwap`` and ``executions`` of each symbol."""
+        rows = (
+            self.executions(day.since, day.until)
+            .group_by("symbol")
+            .agg(pl.len().alias("executions"), pl.col("units").sum(), pl.col("value").sum())
+            .collect()
+            .iter_rows(named=True)
+        )
+        return {
+            row["symbol"]: {"executions": row["executions"], **_money(row["units"], row["value"])}
+            for row in rows
+        }
+
+    def mean_volume(self, symbol: str, day: Day, days: int) -> Decimal | None:
+        """Return the mean volume of the days with volume in the days before the day."""
+        row = (
+            self.executions(day.since - timedelta(days=days), day.since)
+            .filter(pl.col("symbol") == symbol)
+            .select(pl.col("units").sum(), pl.col("event_time").dt.date().n_unique().alias("days"))
+            .collect()
+            .row(0, named=True)
+        )
+        return _decimal(_half_up(row["units"], row["days"]), 8) if row["days"] else None
+
+    def position(self, account: str, until: datetime) -> dict[str, dict[str, Decimal]]:
+        """Return ``net_position`` and ``net_cost`` of each symbol an account has traded."""
+        sign = pl.when(pl.col("side") == "BUY").then(1).otherwise(-1).cast(pl.Int128)
+        rows = (
+            self.executions(datetime.min.replace(tzinfo=until.tzinfo), until)
+            .filter(pl.col("account_id") == account)
+            .group_by("symbol")
+            .agg((pl.col("units") * sign).sum(), (pl.col("value") * sign).sum())
+            .collect()
+            .iter_rows(named=True)
+        )
+        return {
+            row["symbol"]: {
+                "net_position": _decimal(row["units"], 8),
+                "net_cost": _decimal(row["value"], 16),
+            }
+            for row in rows
+        }
+
+
+def _frame(pin: Pin) -> pl.LazyFrame:
+    if not pin.files:
+        schema: dict[str, pl.DataType | type[pl.DataType]] = {
+            "event_time": pl.Datetime("us", "UTC"),
+            "status": pl.String,
+            "symbol": pl.String,
+            "side": pl.String,
+            "account_id": pl.String,
+            "quantity": pl.Decimal(18, 8),
+            "price": pl.Decimal(18, 8),
+        }
+        return pl.LazyFrame(schema=schema)
+    if pin.delete_count:
+        assert pin.source is not None and pin.snapshot is not None
+        scan = pin.source.scan(snapshot_id=pin.snapshot.snapshot_id)
+        return pl.LazyFrame(pl.from_arrow(scan.to_arrow()))
+    return pl.scan_parquet(
+        [local_path(task.file.file_path) for task in pin.files],
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+
+
+def _units(column: str) -> pl.Expr:
+    """A decimal as a whole number of 0.00000001, by way of its text-exact 128 bits."""
+    return (pl.col(column).cast(pl.Decimal(38, 8)) * 100_000_000).cast(pl.Int128)
+
+
+def _half_up(number: int, by: int) -> int:
+    return (2 * number + by) // (2 * by)
+
+
+def _decimal(units: int, scale: int) -> Decimal:
+    return Decimal(f"{units}e-{scale}")
+
+
+def _money(units: int, value: int) -> dict[str, Decimal | None]:
+    vwap = _decimal(_half_up(value, units * 10_000), 4) if units else None
+    return {"volume": _decimal(units, 8), "notional": _decimal(value, 16), "vwap": vwap}

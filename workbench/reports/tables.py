@@ -1,0 +1,91 @@
+"""Tables of a report: chosen columns, rounded, as text and as HTML with the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from workbench.lake.table_text import shown
+from workbench.reports.checks import show
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column is shown.
+
+    Parameters
+    ----------
+    name
+        Its name in the rows.
+    label
+        Its heading.
+    unit
+        Its unit, under the heading.
+    digits
+        Decimals of a number; None for what is no number.
+    exact
+        Numbers with all their decimals.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    digits: int | None = None
+    exact: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether cells stand to the right."""
+        return self.exact or self.digits is not None
+
+    def cell(self, value: Any) -> str:
+        """Return a value as text."""
+        if value is None:
+            return "-"
+        if isinstance(value, datetime):
+            value = value.replace(microsecond=0)
+        return show(value, self.digits) if self.is_number else shown(value)
+
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def as_text(columns: Sequence[Column], rows: Rows) -> str:
+    """Return the table as plain text; numbers to the right."""
+    units = any(column.unit for column in columns)
+    head = [[c.label for c in columns], *([[c.unit for c in columns]] if units else [])]
+    body = [[column.cell(row[column.name]) for column in columns] for row in rows]
+    widths = [max(len(line[i]) for line in [*head, *body]) for i in range(len(columns))]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = zip(cells, widths, columns, strict=True)
+        text = [c.rjust(w) if column.is_number else c.ljust(w) for c, w, column in parts]
+        return "  ".join(text).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([*map(line, head), rule, *map(line, body)])
+
+
+def as_html(columns: Sequence[Column], rows: Rows, caption: str) -> str:
+    """Return the table as HTML; every cell is text, whatever it contains."""
+
+    def side(column: Column) -> str:
+        return ' class="number"' if column.is_number else ""
+
+    def head(column: Column) -> str:
+        unit = f"<small>{escape(column.unit)}</small>" if column.unit else ""
+        return f'<th scope="col"{side(column)}>{escape(column.label)}{unit}</th>'
+
+    def line(row: Mapping[str, Any]) -> str:
+        cells = (f"<td{side(c)}>{escape(c.cell(row[c.name]))}</td>" for c in columns)
+        return f"<tr>{''.join(cells)}</tr>"
+
+    heads = "".join(head(column) for column in columns)
+    body = "".join(line(row) for row in rows)
+    return (
+        f'<table class="report-table"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    )
