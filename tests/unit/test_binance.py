@@ -177,6 +177,23 @@ def test_a_snapshot_older_than_the_stream_starts_no_book() -> None:
     assert tally.depth == {"waiting for a snapshot": 2, "snapshots that joined no stream": 1}
 
 
+def test_futures_follow_by_the_update_before() -> None:
+    def follows(before: int, first: int, last: int) -> Any:
+        message = diff(first, last)
+        message["data"]["pu"] = before
+        return message
+
+    records, tally = run(
+        snapshot(10),
+        follows(4, 6, 10),
+        follows(10, 14, 20),
+        follows(20, 30, 31),
+        follows(35, 36, 40),
+    )
+    assert [book["timestamp_ms"] % 1000 for book in books(records)] == [20, 31]
+    assert tally.depth["out of sync (a gap in the update ids)"] == 1
+
+
 def test_update_ids_tell_whose_snapshot_it_is() -> None:
     records, _ = run(
         diff(11, 12),

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.cli.generate import command
 from workbench.config import Settings
 from workbench.contracts.reader import Refused, Valid, read_record, status_problem
 from workbench.contracts.records import MARKET_DATA_TICK, ORDER_BOOK, TRADE_EVENT
@@ -270,3 +272,24 @@ def test_numbers_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
         generate_day(TUESDAY, symbols=MIXED, **arguments)
     with pytest.raises(UsageError, match="late"):
         Defects(late=-1)
+
+
+def test_the_command_writes_days_and_lists_them(tmp_path: Path) -> None:
+    arguments = ["--days", "2", "--start", "2024-01-05", "--symbols", "AAPL,XOM", "--events", "50"]
+    arguments += ["--malformed", "2", "--quotes", "10", "--out", str(tmp_path), "--json"]
+    result = CliRunner().invoke(command, arguments, standalone_mode=False)
+    assert result.exception is None
+    listed = {Path(row["file"]).name: row["records"] for row in json.loads(result.output)}
+    assert listed == {
+        "trades-2024-01-05.jsonl": 52,
+        "marketdata-2024-01-05.jsonl": 10,
+        "truth-2024-01-05.json": 1,
+        "trades-2024-01-08.jsonl": 52,
+        "marketdata-2024-01-08.jsonl": 10,
+        "truth-2024-01-08.json": 1,
+    }
+    assert {path.name for path in tmp_path.iterdir()} == set(listed)
+    refused = CliRunner().invoke(
+        command, [*arguments, "--format", "parquet"], standalone_mode=False
+    )
+    assert isinstance(refused.exception, UsageError)

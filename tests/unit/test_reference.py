@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import reference
 from reference.build import build
+from workbench.cli.reference import command
 from workbench.config import Settings, load_settings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.ingest.reference import (
     REQUIRED,
     apply_file,
     ensure_symbols,
-    project_copy,
+    own_file,
     read_symbols,
     set_values,
     symbols_in_force,
@@ -54,7 +57,7 @@ def test_what_ships_is_what_the_script_builds() -> None:
 def test_the_shipped_file_is_in_force_until_something_is_applied(settings: Settings) -> None:
     assert symbols_in_force(settings) == SHIPPED
     copy = ensure_symbols(settings)
-    assert copy == project_copy(settings) == symbols_in_force(settings)
+    assert copy == own_file(settings) == symbols_in_force(settings)
     assert read_symbols(copy) == read_symbols(SHIPPED)
 
 
@@ -65,7 +68,42 @@ def test_apply_puts_a_checked_file_in_force(settings: Settings, tmp_path: Path) 
     assert apply_file(settings, file) == 1
     assert read_symbols(symbols_in_force(settings))[1][0]["symbol"] == "ACME"
     assert SHIPPED.read_bytes() == before
-    assert [path.name for path in project_copy(settings).parent.iterdir()] == ["symbols.csv"]
+    assert [path.name for path in own_file(settings).parent.iterdir()] == ["symbols.csv"]
+
+
+def test_a_configured_file_is_the_projects_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    settings = load_settings(tmp_path, reference={"symbols": file})
+    with pytest.raises(UsageError, match="no file"):
+        ensure_symbols(settings)
+    file.write_text(HEADER + ROW)
+    assert ensure_symbols(settings) == symbols_in_force(settings) == file
+    set_values(settings, "ACME", {"sector": "Materials"})
+    assert "Materials" in file.read_text()
+
+
+def test_the_shipped_file_cannot_be_made_the_projects_own(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, reference={"symbols": SHIPPED})
+    with pytest.raises(UsageError, match="not changed"):
+        set_values(settings, "AAPL", {"exchange": "NYSE"})
+
+
+def test_the_commands_show_and_change_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.config.load_settings", lambda: settings)
+
+    def call(*arguments: str) -> str:
+        return CliRunner().invoke(command, arguments, standalone_mode=False).output
+
+    [row] = json.loads(call("show", "AAPL", "--json"))
+    assert row["company_name"] == "Apple Inc."
+    assert "LARGE" in call("set", "AAPL", "market_cap_tier=LARGE")
+    (tmp_path / "new.csv").write_text(HEADER + ROW)
+    assert call("apply", str(tmp_path / "new.csv")).startswith("1 symbols in force")
+    assert len(json.loads(call("show", "--json"))) == 1
+    wrong = CliRunner().invoke(command, ["set", "ACME", "sector"], standalone_mode=False)
+    assert "COLUMN=VALUE" in str(wrong.exception)
 
 
 @pytest.mark.parametrize(
@@ -121,4 +159,4 @@ def test_a_write_that_fails_leaves_the_old_file(
     with pytest.raises(WorkbenchError, match="No space left"):
         set_values(settings, "AAPL", {"exchange": "NYSE"})
     assert ensure_symbols(settings).read_bytes() == before
-    assert [path.name for path in project_copy(settings).parent.iterdir()] == ["symbols.csv"]
+    assert [path.name for path in own_file(settings).parent.iterdir()] == ["symbols.csv"]

@@ -43,11 +43,11 @@ def show(symbol: str | None, form: str | None) -> None:
 def apply(file: Path) -> None:
     """Check FILE and put it in force in place of the data before."""
     from workbench.config import load_settings
-    from workbench.ingest.reference import apply_file, project_copy
+    from workbench.ingest.reference import apply_file, own_file
 
     settings = load_settings()
     count = apply_file(settings, file)
-    click.echo(f"{count} symbols in force in {project_copy(settings)}")
+    click.echo(f"{count} symbols in force in {own_file(settings)}")
 
 
 @command.command("set")

@@ -146,7 +146,8 @@ class Capture:
         return "raw.marketdata", symbol.encode(), value.encode()
 
     def _depth(self, symbol: str, data: dict[str, Any]) -> list[Message]:
-        first, last = data["U"], data["u"]
+        # Futures name the update before (`pu`) because theirs are not numbered without gaps.
+        first, last = data["pu"] + 1 if isinstance(data.get("pu"), int) else data["U"], data["u"]
         if not isinstance(first, int) or not isinstance(last, int) or first > last:
             raise BrokenMessage("depthUpdate with update ids that are none")
         diff = Diff(first, last, _levels(data["b"]), _levels(data["a"]), milliseconds(data["E"]))

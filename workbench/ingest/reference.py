@@ -1,7 +1,8 @@
 """The reference data in force: checked before it is used, replaced whole or not at all.
 
-The file that ships is never changed. The first `apply` or `set` makes the project's own copy in
-the stack's folder; from then on that copy is in force, and running jobs notice its changes.
+The file that ships is never changed. The first `apply` or `set` (or the first job) makes the
+project's own copy in the stack's folder; from then on that copy is in force, and running jobs
+notice its changes. Where ``reference.symbols`` is configured, that file is the project's own.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import reference
 from workbench.config import Settings
 from workbench.errors import UsageError, WorkbenchError, did_you_mean
 
+SHIPPED = (Path(reference.__file__).parent / "symbols.csv").resolve()
 #: Columns a file must have; further ones are kept.
 REQUIRED = ("symbol", "company_name", "sector", "industry", "market_cap_tier", "exchange")
 TIERS = ("MEGA", "LARGE", "MID", "SMALL", "UNKNOWN")
@@ -23,13 +26,15 @@ TIERS = ("MEGA", "LARGE", "MID", "SMALL", "UNKNOWN")
 Row = dict[str, str]
 
 
-def project_copy(settings: Settings) -> Path:
+def own_file(settings: Settings) -> Path:
     """Return where the project's own reference data lies, whether it is there or not."""
+    if settings.reference.symbols is not None:
+        return settings.symbols_file
     return settings.stack_folder / "reference" / "symbols.csv"
 
 
 def symbols_in_force(settings: Settings) -> Path:
-    """Return the file in force: the project's own copy, else the configured or shipped one.
+    """Return the file in force: the project's own, else the one that ships.
 
     Examples
     --------
@@ -37,20 +42,25 @@ def symbols_in_force(settings: Settings) -> Path:
     >>> symbols_in_force(load_settings(getfixture("tmp_path"))).name
     'symbols.csv'
     """
-    copy = project_copy(settings)
-    return copy if copy.is_file() else settings.symbols_file
+    own = own_file(settings)
+    return own if own.is_file() else settings.symbols_file
 
 
 def ensure_symbols(settings: Settings) -> Path:
-    """Return the project's own copy, made from the file in force where it is missing.
+    """Return the project's own file, made from the one that ships where it is missing.
 
     Jobs read this path again and again: it stays the same when the data changes.
+
+    Raises
+    ------
+    UsageError
+        Where ``reference.symbols`` names a file that is missing.
     """
-    copy = project_copy(settings)
-    if not copy.is_file():
+    own = own_file(settings)
+    if not own.is_file():
         columns, rows = read_symbols(settings.symbols_file)
-        _write(copy, columns, rows)
-    return copy
+        _write(own, columns, rows)
+    return own
 
 
 def read_symbols(path: Path) -> tuple[list[str], list[Row]]:
@@ -135,7 +145,7 @@ def apply_file(settings: Settings, source: Path) -> int:
         Where the file cannot be used; the data in force stays as it is.
     """
     columns, rows = read_symbols(source)
-    _write(project_copy(settings), columns, rows)
+    _write(_changeable(settings), columns, rows)
     return len(rows)
 
 
@@ -165,8 +175,18 @@ def set_values(settings: Settings, symbol: str, values: dict[str, str]) -> Row:
         rows.append(row)
     row.update({column: value.strip() for column, value in values.items()})
     _check(Path("the change"), 1, row)
-    _write(project_copy(settings), columns, rows)
+    _write(_changeable(settings), columns, rows)
     return row
+
+
+def _changeable(settings: Settings) -> Path:
+    own = own_file(settings)
+    if own == SHIPPED:
+        raise UsageError(
+            f"{own} ships with the project and is not changed",
+            hint="leave reference.symbols unset, or name a file of your own",
+        )
+    return own
 
 
 def _write(target: Path, columns: list[str], rows: Iterable[Row]) -> None:
