@@ -119,8 +119,8 @@ def ledger_of(fills: Iterable[Fill]) -> Ledger:
     Examples
     --------
     >>> ledger = ledger_of([Fill(Decimal(10), Decimal(5)), Fill(Decimal(-4), Decimal(6))])
-    >>> ledger.position, ledger.realised_average, ledger.realised_fifo
-    (Decimal('6'), Decimal('4'), Decimal('4'))
+    >>> ledger.position, ledger.realised_fifo, ledger.cost_fifo
+    (Decimal('6'), Decimal('4'), Decimal('30'))
     """
     ledger = Ledger()
     for fill in fills:
