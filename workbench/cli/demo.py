@@ -1,0 +1,59 @@
+"""``workbench demo``: the whole way once."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from workbench.cli.output import print_rows
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave broker, cluster and jobs running.")
+@click.option("--history-days", default=100, show_default=True, help="Weekdays of history.")
+@click.option("--symbols", default=50, show_default=True, help="Symbols that trade.")
+@click.option("--live-events", default=30_000, show_default=True, help="Events of the live day.")
+@click.option("--fresh", is_flag=True, help="Remove the lake and the stack's data first; asks.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(
+    keep: bool, history_days: int, symbols: int, live_events: int, fresh: bool, yes: bool
+) -> None:
+    """Run the whole way once: stack, jobs, a market's history, a live day and its report.
+
+    History is made in an empty lake; a further demo streams the next weekday.
+    Exit code 3 when a comparison or a check of the report does not hold.
+    """
+    from workbench.config import load_settings
+    from workbench.demo import Scale, demo, start_over
+
+    started = time.monotonic()
+    said = ""
+
+    def say(message: str) -> None:
+        nonlocal said
+        if message != said:
+            click.echo(f"{time.monotonic() - started:5.0f} s  {message}", err=True)
+        said = message
+
+    settings = load_settings()
+    if fresh:
+        if not yes:
+            click.confirm(
+                f"Remove all tables in {settings.warehouse} and all data in "
+                f"{settings.stack_folder}?",
+                abort=True,
+            )
+        start_over(settings, say)
+    scale = Scale(history_days=history_days, symbols=symbols, live_events=live_events)
+    outcome = demo(settings, scale, keep=keep, say=say)
+    click.echo()
+    print_rows(("the demo", ""), [*outcome.facts, ("time", f"{outcome.seconds:.0f} s")])
+    click.echo()
+    click.echo(f"report: {outcome.report.html}")
+    click.echo("go on:  workbench top · workbench sectors · workbench sql · workbench tables list")
+    if not keep:
+        click.echo("        workbench stack up && workbench jobs submit all   (start it again)")
+    sys.stdout.flush()
+    outcome.report.raise_for_checks()
