@@ -1,1 +1,1 @@
-"""The streaming side: Flink jobs as SQL, submitted through PyFlink. The only code that imports it."""
+"""The streaming side: Flink jobs as SQL. The only code that imports PyFlink."""

@@ -54,9 +54,7 @@ def submit(
     return str(result.get_job_client().get_job_id())
 
 
-def run_batch(
-    deployment: ddl.Deployment, job: Job, staged: Path, output: Path, work: Path
-) -> None:
+def run_batch(deployment: ddl.Deployment, job: Job, staged: Path, output: Path, work: Path) -> None:
     """Run a job over staged records to its end: tables in the lake, topics under `output`."""
     environment = batch_environment(deployment, ddl.job_name(deployment, job), work)
     prepare(environment, ddl.Batch(deployment, staged, output), job).execute().wait()

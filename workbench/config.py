@@ -48,7 +48,7 @@ class FlinkSettings(BaseModel, extra="forbid"):
     #: Output of exactly-once jobs and Iceberg commits become visible this often.
     checkpoint_interval_ms: int = Field(default=30_000, ge=100)
     delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
-    #: Put in front of Kafka group ids and transactional ids; two deployments on one broker differ here.
+    #: Starts job names, Kafka group ids and transactional ids: two deployments on one broker differ.
     deployment: str = Field(default="workbench", pattern=r"^[A-Za-z0-9._-]+$", max_length=64)
     #: A partition without records for this long no longer holds the watermark back.
     idle_timeout_ms: int = Field(default=5_000, ge=100)
@@ -61,7 +61,7 @@ class LakeSettings(BaseModel, extra="forbid"):
     catalog: str = Field(default="lake", pattern=r"^[a-z][a-z0-9_]*$")
     #: Folder of the embedded catalog (SQLite) and of its tables.
     warehouse: Path = Path("warehouse")
-    #: PyIceberg properties of another catalog (``uri``, ``warehouse``, ``type``, ...); empty means embedded.
+    #: PyIceberg properties of another catalog (``uri``, ``type``, ...); empty means embedded.
     properties: dict[str, str] = {}
 
 

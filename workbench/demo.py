@@ -317,11 +317,7 @@ def _enriched(settings: Settings) -> bool:
 
 def _defects(defects: Defects) -> int:
     return (
-        defects.malformed
-        + defects.duplicates
-        + defects.late
-        + defects.future
-        + defects.unroutable
+        defects.malformed + defects.duplicates + defects.late + defects.future + defects.unroutable
     )
 
 
@@ -366,4 +362,3 @@ def _check_truth(truth: dict[str, Any], sent: int, new: dict[str, int]) -> None:
                 f"{name}: {found[name]:,} landed and {count:,} were made",
                 hint="`workbench demo` again on a fresh folder; if it stays, please report it",
             )
-

@@ -124,14 +124,14 @@ def test_status_tells_what_runs_and_what_was_read(ready):
 
 
 def test_what_cannot_run_is_refused_before_anything_starts(settings: Settings):
-    with pytest.raises(UsageError, match="no job 'routr': did you mean 'router'"):
+    with pytest.raises(UsageError, match=r"no job 'routr': did you mean 'router'"):
         submit(settings, ["routr"])
-    with pytest.raises(StackError, match="no topic .*workbench topics apply"):
+    with pytest.raises(StackError, match=r"no topic .*workbench topics apply"):
         submit(settings, ["router"])
     topics.apply(settings)
-    with pytest.raises(StackError, match="no table .*workbench tables apply"):
+    with pytest.raises(StackError, match=r"no table .*workbench tables apply"):
         submit(settings, ["router"])
-    with pytest.raises(UsageError, match="job router is not running"):
+    with pytest.raises(UsageError, match=r"job router is not running"):
         stop(settings, ["router"])
     names = [job.name for job in Cluster(endpoints(settings).rest_url).jobs()]
     assert not any(name.startswith(settings.kafka.topic_prefix) for name in names)
@@ -141,11 +141,11 @@ def test_a_cluster_that_does_not_answer_is_named(settings: Settings):
     nowhere = settings.model_copy(
         update={"flink": settings.flink.model_copy(update={"rest_url": "http://127.0.0.1:9"})}
     )
-    with pytest.raises(StackError, match="no Flink cluster answers at http://127.0.0.1:9"):
+    with pytest.raises(StackError, match=r"no Flink cluster answers at http://127.0.0.1:9"):
         submit(nowhere, ["router"])
 
 
 def test_a_job_is_not_started_twice(ready):
     submit(ready, ["router"])
-    with pytest.raises(UsageError, match="job router is already RUNNING"):
+    with pytest.raises(UsageError, match=r"job router is already RUNNING"):
         submit(ready, ["router"])

@@ -78,9 +78,7 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool) -> None:
     metavar="FILE",
     help="JSON lines, CSV or Parquet, also .gz; may be given several times.",
 )
-@click.option(
-    "--format", "form", default="trades", show_default=True, help="trades or binance."
-)
+@click.option("--format", "form", default="trades", show_default=True, help="trades or binance.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

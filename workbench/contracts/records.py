@@ -63,9 +63,7 @@ class Record:
 
 
 SYMBOL = Field("symbol", Type.STRING, "Traded instrument, as the exchange writes it")
-TIMESTAMP_MS = Field(
-    "timestamp_ms", Type.LONG, "When the event happened", MILLIS, event_time=True
-)
+TIMESTAMP_MS = Field("timestamp_ms", Type.LONG, "When the event happened", MILLIS, event_time=True)
 
 TRADE_EVENT = Record(
     "RawTradeEvent",
@@ -96,7 +94,9 @@ MARKET_DATA_TICK = Record(
     "Best bid and ask of a symbol.",
     (
         SYMBOL,
-        Field("price", Type.DECIMAL, "Mid price, or the last price of the feed", QUOTE, positive=True),
+        Field(
+            "price", Type.DECIMAL, "Mid price, or the last price of the feed", QUOTE, positive=True
+        ),
         Field("bid_price", Type.DECIMAL, "Best bid", QUOTE, required=False, positive=True),
         Field("bid_quantity", Type.DECIMAL, "Quantity at the best bid", BASE, required=False),
         Field("ask_price", Type.DECIMAL, "Best ask", QUOTE, required=False, positive=True),

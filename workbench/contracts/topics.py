@@ -72,21 +72,45 @@ TOPICS: tuple[Topic, ...] = (
     Topic("raw.orderbook", 8, 1, "symbol", ORDER_BOOK, "Order-book snapshots"),
     Topic("processed.trades.new", 4, 7, "order_id", TRADE_EVENT, "New orders", "router"),
     Topic(
-        "processed.trades.filled", 4, 14, "order_id", TRADE_EVENT, "Full and partial fills", "router"
+        "processed.trades.filled",
+        4,
+        14,
+        "order_id",
+        TRADE_EVENT,
+        "Full and partial fills",
+        "router",
     ),
     Topic("processed.trades.cancelled", 4, 7, "order_id", TRADE_EVENT, "Cancellations", "router"),
     Topic("processed.trades.rejected", 2, 7, "order_id", TRADE_EVENT, "Rejections", "router"),
     Topic(
-        "analytics.trade-aggregates", 4, 30, "symbol", TRADE_AGGREGATE, "Window results", "aggregates"
+        "analytics.trade-aggregates",
+        4,
+        30,
+        "symbol",
+        TRADE_AGGREGATE,
+        "Window results",
+        "aggregates",
     ),
     # Written by a job of a later release; created with the others so that readers can subscribe.
     Topic("analytics.orderbook", 4, 3, "symbol", None, "Order-book metrics", "orderbook"),
     Topic(
-        "enriched.trades", 4, 30, "order_id", ENRICHED_TRADE, "Fills with reference data", "enrichment"
+        "enriched.trades",
+        4,
+        30,
+        "order_id",
+        ENRICHED_TRADE,
+        "Fills with reference data",
+        "enrichment",
     ),
     Topic("alerts.price-movement", 2, 7, "symbol", None, "Price alerts", "alerts"),
     Topic(
-        "dlq.trades.unroutable", 2, 30, "trade_id", None, "Valid trades of no known status", "router"
+        "dlq.trades.unroutable",
+        2,
+        30,
+        "trade_id",
+        None,
+        "Valid trades of no known status",
+        "router",
     ),
     Topic("dlq.deserialization", 2, 30, None, DEAD_LETTER, "What could not be read", "landing"),
     Topic("dlq.processing-errors", 2, 30, None, DEAD_LETTER, "What breaks a rule", "landing"),

@@ -27,6 +27,14 @@ Progress = Callable[[str], None]
 #: Heap of the process a batch run happens in.
 HEAP_MB = 1500
 
+
+def _keep(written: Path, output: Path) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    for folder in written.iterdir():
+        shutil.rmtree(output / folder.name, ignore_errors=True)
+        shutil.move(folder, output / folder.name)
+
+
 _STAGE = """
 COPY (
   SELECT base64(value) AS value, $topic AS source_topic, 0 AS source_partition,
@@ -144,9 +152,6 @@ def run_batch(
         }
         for answer in ask(settings, request, heap_mb=HEAP_MB):
             progress(f"{answer['job']}: done")
-        for job in jobs if output else ():
-            target = output / job.name
-            shutil.rmtree(target, ignore_errors=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(written / job.name, target)
+        if output is not None:
+            _keep(written, output)
     return count

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -57,10 +58,8 @@ class Cluster:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             detail = error.read().decode("utf-8", "replace")
-            try:
+            with suppress(ValueError, KeyError, IndexError, TypeError):
                 detail = str(json.loads(detail)["errors"][0])
-            except (ValueError, KeyError, IndexError, TypeError):
-                pass
             raise StackError(
                 f"the Flink cluster refused {path}: {detail.splitlines()[0][:300]}",
                 hint=f"see {self.url}",
@@ -182,9 +181,9 @@ class Cluster:
         StackError
             When the savepoint failed (the job goes on) or took too long.
         """
-        trigger = self._ask(
-            f"/jobs/{job_id}/stop", {"drain": drain, "targetDirectory": folder}
-        )["request-id"]
+        trigger = self._ask(f"/jobs/{job_id}/stop", {"drain": drain, "targetDirectory": folder})[
+            "request-id"
+        ]
         operation = self._await(f"/jobs/{job_id}/savepoints/{trigger}", job_id)
         if "location" in operation:
             return str(operation["location"])

@@ -64,9 +64,7 @@ def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
     for job in jobs:
         running = cluster.job(names[job.name])
         if running is not None and running.runs:
-            raise UsageError(
-                f"job {job.name} is already {running.state}", hint="stop it first"
-            )
+            raise UsageError(f"job {job.name} is already {running.state}", hint="stop it first")
     missing = {drift.topic for drift in diff(settings) if drift.what == "missing"}
     used = {topic_name(settings, name) for job in jobs for name in (job.source, *job.topics)}
     if missing & used:
@@ -119,9 +117,7 @@ def submit(
     where = endpoints(settings)
     cluster = Cluster(where.rest_url)
     _check(settings, cluster, jobs)
-    restore = {
-        job.name: None if fresh else last_savepoint(settings, job.name) for job in jobs
-    }
+    restore = {job.name: None if fresh else last_savepoint(settings, job.name) for job in jobs}
     ids = _start(settings, where.rest_url, restore, deployment(settings), progress)
     for name in ids:
         # From here on its state is in its checkpoints: the savepoint is behind it.

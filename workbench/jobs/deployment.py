@@ -39,12 +39,16 @@ def java_client_properties(settings: Settings) -> dict[str, str]:
         given["ssl.truststore.location"] = given.pop("ssl.ca.location")
     if user is not None:
         mechanism = given.get("sasl.mechanism", given.get("sasl.mechanisms", "PLAIN"))
-        user, password = (text.replace("\\", "\\\\").replace('"', '\\"') for text in (user, password))
+        login = _LOGIN.get(mechanism, _LOGIN["PLAIN"])
         given["sasl.jaas.config"] = (
-            f'{_LOGIN.get(mechanism, _LOGIN["PLAIN"])} required username="{user}" '
-            f'password="{password}";'
+            f"{login} required username={_jaas(user)} password={_jaas(password)};"
         )
     return given
+
+
+def _jaas(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def deployment(settings: Settings, *, kafka: bool = True) -> dict[str, Any]:

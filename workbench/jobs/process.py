@@ -18,7 +18,9 @@ from workbench.stack import client_environment
 ROOT = Path(__file__).parents[2]
 
 
-def ask(settings: Settings, request: dict[str, Any], *, heap_mb: int = 640) -> Iterator[dict[str, Any]]:
+def ask(
+    settings: Settings, request: dict[str, Any], *, heap_mb: int = 640
+) -> Iterator[dict[str, Any]]:
     """Yield the answers to a request as they come; see ``flink_jobs.__main__``.
 
     Raises

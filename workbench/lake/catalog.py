@@ -169,7 +169,7 @@ def flink_catalog_options(settings: Settings) -> dict[str, str]:
 
 
 # Names of PyIceberg's properties whose Java counterpart differs.
-_JAVA_NAMES = {"s3.region": "client.region", "token": "token", "credential": "credential"}
+_JAVA_NAMES = {"s3.region": "client.region"}
 _PYTHON_ONLY = {"type", "uri", "py-io-impl", "schema_version", "init_catalog_tables"}
 
 

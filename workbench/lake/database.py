@@ -60,7 +60,7 @@ class PinnedDatabase:
         if any(pin.delete_count for pin in pins.values()):
             _load_iceberg(self._connection)
         if read_only:
-            _lock_down(self._connection, settings)
+            _lock_down(self._connection, settings, pins)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return this thread's cursor.
@@ -202,7 +202,7 @@ def _names(sql: str, table: str) -> bool:
 
 
 def _interactive() -> bool:
-    """Whether somebody looks: a terminal or a notebook's kernel that is not run by papermill."""
+    """Whether somebody sits at a terminal: elsewhere a progress bar is noise in the output."""
     return sys.stderr.isatty()
 
 
@@ -227,9 +227,14 @@ def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _lock_down(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def _lock_down(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, pins: Mapping[str, Pin]
+) -> None:
     """Set DuckDB's own locks: no files but the lake's, no settings, no extensions."""
-    allowed = views.quote_text(f"{settings.warehouse}/")
+    # Tables of another catalog may lie outside the warehouse folder.
+    places = {views.local_path(pin.source.location()) for pin in pins.values() if pin.source}
+    folders = sorted({f"{place.rstrip('/')}/" for place in {str(settings.warehouse), *places}})
+    allowed = ", ".join(map(views.quote_text, folders))
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
