@@ -1,0 +1,37 @@
+"""A small lake that is always the same: what the stored outputs of the notebooks come from."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from workbench.config import Settings, load_settings
+from workbench.definitions.backfill import backfill
+from workbench.ingest.generate import Defects, choose, generate_day, load_instruments
+from workbench.lake.tables import apply
+
+SEED = 20240809
+SYMBOLS = ["AAPL", "BTCUSDT", "JPM", "KO", "MSFT", "XOM"]
+HISTORY = [date(2024, 7, day) for day in (1, 8, 15, 22, 29)] + [
+    date(2024, 8, day) for day in (1, 2, 5, 6, 7, 8)
+]
+DAY = date(2024, 8, 9)
+ARRIVED = datetime(2024, 8, 10, tzinfo=UTC)
+DEFECTS = Defects(malformed=15, duplicates=4, late=3, future=2, unroutable=4)
+
+
+def build_small_lake(folder: Path) -> Settings:
+    """Make a project with a lake in this folder: some history, and one day with defects."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "workbench.toml").write_text("")
+    settings = load_settings(folder)
+    apply(settings)
+    # The shipped reference data, whatever the machine is configured for.
+    instruments = choose(load_instruments(settings.symbols_file), SYMBOLS)
+    past = [generate_day(day, SEED, instruments, 400).table for day in HISTORY]
+    backfill(settings, pa.concat_tables(past), source_time=ARRIVED, now=ARRIVED)
+    today = generate_day(DAY, SEED, instruments, 2_000, DEFECTS)
+    backfill(settings, today.values().to_pylist(), source_time=ARRIVED, now=ARRIVED)
+    return settings
