@@ -48,7 +48,7 @@ class FlinkSettings(BaseModel, extra="forbid"):
     #: Output of exactly-once jobs and Iceberg commits become visible this often.
     checkpoint_interval_ms: int = Field(default=30_000, ge=100)
     delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
-    #: Starts job names, Kafka group ids and transactional ids: two deployments on one broker differ.
+    #: Starts job names, Kafka group ids and transactional ids: two on one broker differ.
     deployment: str = Field(default="workbench", pattern=r"^[A-Za-z0-9._-]+$", max_length=64)
     #: A partition without records for this long no longer holds the watermark back.
     idle_timeout_ms: int = Field(default=5_000, ge=100)
