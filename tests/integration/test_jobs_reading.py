@@ -1,4 +1,4 @@
-"""The Java reader keeps the written rules: what Python refuses Flink refuses, for the same reason."""
+"""The Java reader keeps the written rules: Flink refuses what Python refuses, and says why alike."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
@@ -73,12 +74,15 @@ def connect(memory_limit: str = "2GB", threads: int | None = None) -> duckdb.Duc
     >>> connect().sql("SELECT vwap(10::DECIMAL(38, 16), 3::DECIMAL(38, 8))").fetchone()
     (Decimal('3.3333'),)
     """
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'")
-    con.execute("SET enable_progress_bar = false")
-    con.execute("SET memory_limit = $limit", {"limit": memory_limit})
+    # Local variables of the caller are not tables: a definition means the same everywhere.
+    config: dict[str, Any] = {"memory_limit": memory_limit, "python_enable_replacements": False}
     if threads is not None:
-        con.execute("SET threads = $threads", {"threads": threads})
+        config["threads"] = threads
+    con = duckdb.connect(":memory:", config=config)
+    con.execute("SET TimeZone = 'UTC'")
+    # In a notebook without ipywidgets there is no bar, and saying so is an error.
+    with suppress(duckdb.InvalidInputException):
+        con.execute("SET enable_progress_bar = false")
     load_macros(con)
     con.create_function(
         "read_trade",

@@ -166,4 +166,5 @@ def _messages(
         return f"epoch_ms({source}) AS {field.name}" if field.unit == MILLIS else field.name
 
     columns = ", ".join(column(field) for field in record.fields)
-    return con.execute(f"SELECT {columns} FROM rows").to_arrow_table()
+    con.register("table_rows", rows)
+    return con.execute(f"SELECT {columns} FROM table_rows").to_arrow_table()

@@ -28,7 +28,7 @@ def _words(value: Any) -> Any:
 
 #: A moment of event time, as text or as a time; a date means its end, UTC.
 When = Annotated[datetime, BeforeValidator(_moment)]
-Name = Annotated[str | None, BeforeValidator(_words), Field(max_length=200)]
+Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_words)]
 
 
 class ReportParameters(BaseModel, extra="forbid", frozen=True):

@@ -227,6 +227,7 @@ def _execute(
             str(target),
             parameters=parameters,
             kernel_name="python3",
+            language="python",
             cwd=str(settings.project),
             progress_bar=False,
             execution_timeout=cell_timeout_s,
