@@ -1,4 +1,4 @@
-"""The Java reader keeps the written rules: Flink refuses what Python refuses, and says why alike."""
+"""The Java reader keeps the written rules: Flink refuses what Python refuses, and why."""
 
 from __future__ import annotations
 
