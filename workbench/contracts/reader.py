@@ -62,6 +62,8 @@ _DIGITS = {
     Type.NOTIONAL: (38, 16),
     Type.RESULT: (18, 4),
 }
+_UNIT = {scale: Decimal((0, (1,), -scale)) for _, scale in _DIGITS.values()}
+_HALF_UP = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
 @dataclass(frozen=True)
@@ -271,10 +273,9 @@ def _ruled(field: Field, name: str, text: str) -> Decimal:
     if abs(size) >= 10.0 ** (limit + 1):
         exact = Decimal(10**limit) * (1 if size > 0 else -1)
     elif abs(size) < 10.0 ** -(scale + 1):
-        exact = Decimal(0)
+        exact = Decimal((0, (0,), -scale))
     else:
-        context = Context(prec=len(text) + precision, rounding=ROUND_HALF_UP)
-        exact = Decimal(text).quantize(Decimal(1).scaleb(-scale), context=context)
+        exact = Decimal(text).quantize(_UNIT[scale], context=_HALF_UP)
     if field.positive and exact <= 0:
         raise _Refusal("not-positive", f"{name}: {shown} is not above zero", PROCESSING_ERRORS)
     if abs(exact) >= 10**limit:
@@ -283,7 +284,7 @@ def _ruled(field: Field, name: str, text: str) -> Decimal:
     if len(text) > MAX_NUMBER_CHARACTERS:
         expected = f"is longer than {MAX_NUMBER_CHARACTERS} characters"
         raise _Refusal("out-of-range", f"{name}: {shown} {expected}", PROCESSING_ERRORS)
-    return exact.quantize(Decimal(1).scaleb(-scale), context=Context(prec=precision))
+    return exact
 
 
 def _ruled_levels(field: Field, levels: list[dict[str, str]]) -> list[dict[str, Decimal]]:

@@ -45,13 +45,7 @@ def parse_json(text: str) -> Any:
     if _depth(text) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     try:
-        parsed = json.loads(
-            text,
-            parse_float=Number,
-            parse_int=Number,
-            parse_constant=_constant,
-            object_pairs_hook=_object,
-        )
+        parsed = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos}") from None
     if "\\u" in text:
@@ -70,6 +64,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     repeated = RepeatedNames(members)
     repeated.names = tuple(name for name, _ in pairs)
     return repeated
+
+
+# One for all records: json.loads would build it anew for each.
+_DECODER = json.JSONDecoder(
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=_constant,
+    object_pairs_hook=_object,
+)
 
 
 def _depth(text: str) -> int:
