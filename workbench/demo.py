@@ -35,7 +35,7 @@ from workbench.ingest.generate.write import days_from, write_day
 from workbench.ingest.reference import symbols_in_force
 from workbench.ingest.replay import replay
 from workbench.jobs import run_batch, stop, submit
-from workbench.jobs.status import running
+from workbench.jobs.status import running, stop_running
 from workbench.lake import tables
 from workbench.lake.catalog import is_embedded, load_catalog
 from workbench.lake.session import open_session
@@ -159,6 +159,8 @@ def _stack(stack: Stack, *, keep: bool, say: Say) -> Iterator[None]:
         yield
     finally:
         if not keep:
+            # Only what was interrupted still runs; it goes on with the next submit.
+            stop_running(stack.settings, say)
             say("stack: down")
             stack.down()
 

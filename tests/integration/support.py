@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 90) ->
     until = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < until, f"not within {timeout} s: {what}"
-        time.sleep(0.1)
+        time.sleep(0.25)
 
 
 def produce(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
@@ -13,8 +14,8 @@ from workbench.config import Settings
 from workbench.errors import StackError, UsageError
 from workbench.ingest.reference import ensure_symbols
 from workbench.jobs import stop, submit
+from workbench.jobs.bookmark import read_bookmark, restore_point
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.control import last_savepoint
 from workbench.jobs.status import job_status, running
 from workbench.stack import endpoints
 
@@ -45,7 +46,7 @@ def test_a_stopped_job_goes_on_where_it_left_off(ready):
     produce(ready, "raw.trades", [event(n) for n in range(500)])
     wait_until(lambda: count(ready, "market.trades") == 500, "the first half is landed")
     stop(ready, ["landing", "aggregates"])
-    assert last_savepoint(ready, "landing")
+    assert restore_point(ready, "landing") == read_bookmark(ready, "landing").savepoint
     produce(ready, "raw.trades", [event(n) for n in range(500, 1000)])
     submit(ready, ["landing", "aggregates"])
     wait_until(lambda: count(ready, "market.trades") >= 1000, "the second half is landed")
@@ -65,7 +66,7 @@ def test_a_drained_job_goes_on_behind_what_it_read(ready):
     wait_until(lambda: count(ready, "market.trades") == 100, "the first part is landed")
     wait_until(lambda: _read(ready, "aggregates") == 100, "the aggregates have read it")
     stop(ready, ["landing", "aggregates"], drain=True)
-    assert last_savepoint(ready, "aggregates") is None
+    assert restore_point(ready, "aggregates") is None
     produce(ready, "raw.trades", [event(n) for n in range(100, 150)])
     submit(ready, ["landing", "aggregates"])
     wait_until(lambda: count(ready, "market.trades") >= 150, "the rest is landed")
@@ -78,6 +79,26 @@ def test_a_drained_job_goes_on_behind_what_it_read(ready):
         r for r in rows(ready, "market.trade_aggregates").to_pylist() if r["window_size"] == "1m"
     ]
     assert sorted(r["trade_count"] for r in minutes) == [50, 100]
+
+
+def test_jobs_of_a_killed_cluster_go_on_from_their_newest_checkpoint(stack, ready):
+    submit(ready, ["landing", "aggregates"])
+    produce(ready, "raw.trades", [event(n) for n in range(300)])
+    wait_until(lambda: count(ready, "market.trades") == 300, "the first part is landed")
+    wait_until(lambda: _read(ready, "aggregates") == 300, "the aggregates have read it")
+    wait_until(lambda: "chk-" in (restore_point(ready, "aggregates") or ""), "a checkpoint")
+    psutil.Process(stack.status().part("jobmanager").pid).kill()
+    produce(ready, "raw.trades", [event(n) for n in range(300, 500)])
+    stack.up()
+    submit(ready, ["landing", "aggregates"])
+    wait_until(lambda: count(ready, "market.trades") >= 500, "the rest is landed")
+    stop(ready, ["landing", "aggregates"], drain=True)
+    found = [row["trade_id"] for row in rows(ready, "market.trades").to_pylist()]
+    assert sorted(found) == sorted(f"T{n}" for n in range(500))
+    minutes = [
+        r for r in rows(ready, "market.trade_aggregates").to_pylist() if r["window_size"] == "1m"
+    ]
+    assert [r["trade_count"] for r in minutes] == [500]
 
 
 def _read(settings: Settings, job: str) -> int:

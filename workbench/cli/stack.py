@@ -90,11 +90,19 @@ def up(form: str | None) -> None:
 @click.option("--purge", is_flag=True, help="Also remove topics, checkpoints, savepoints, logs.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 def down(purge: bool, yes: bool) -> None:
-    """End all parts; data stays unless --purge is given."""
+    """End all parts; data stays unless --purge is given.
+
+    Jobs that run are stopped with a savepoint first: `workbench jobs submit` goes on from there.
+    """
+    from workbench.jobs.status import stop_running
     from workbench.stack import Stack
 
-    stack = Stack(load_settings())
+    settings = load_settings()
+    stack = Stack(settings)
     if not purge:
+        stopped = stop_running(settings, progress) if not stack.status().down else []
+        if stopped:
+            click.echo(f"stopped {', '.join(stopped)} with a savepoint each")
         ended = stack.down(progress)
         click.echo(f"ended {', '.join(ended)}; data is kept" if ended else "nothing was running")
         return

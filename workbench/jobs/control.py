@@ -1,16 +1,16 @@
 """Start and stop the jobs of a deployment, so that nothing is read twice or left out.
 
-A stop takes a savepoint, and the next submit goes on from it. A stop with ``drain`` also closes
-every open window: the state of a windowed job is done with then, and its next submit goes on from
-the offsets that its consumer group committed.
+A stop takes a savepoint, and the next submit goes on from it; a run that was cut off goes on from
+its newest checkpoint. A stop with ``drain`` also closes every open window: the state of a windowed
+job is done with then, and its next submit goes on from the offsets that its consumer group
+committed.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from workbench.broker.clients import topic_name
@@ -19,6 +19,7 @@ from workbench.broker.topics import diff
 from workbench.config import Settings
 from workbench.contracts import Job, job_named
 from workbench.errors import StackError, UsageError
+from workbench.jobs.bookmark import Bookmark, restore_point, write_bookmark
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import deployment, job_names
 from workbench.jobs.process import ask
@@ -27,28 +28,6 @@ from workbench.stack import endpoints
 
 Progress = Callable[[str], None]
 START_TIMEOUT_S = 180
-
-
-def _savepoint_file(settings: Settings, job: str) -> Path:
-    return settings.stack_folder / "jobs" / f"{job_names(settings)[job]}.json"
-
-
-def last_savepoint(settings: Settings, job: str) -> str | None:
-    """Return where a job left off at its last stop; None where it was drained or never stopped."""
-    file = _savepoint_file(settings, job)
-    if not file.is_file():
-        return None
-    found = json.loads(file.read_text("utf-8"))
-    return None if found["drained"] else str(found["savepoint"])
-
-
-def _remember(settings: Settings, job: str, savepoint: str, *, drained: bool) -> None:
-    file = _savepoint_file(settings, job)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"savepoint": savepoint, "drained": drained})
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(file)
 
 
 def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
@@ -117,12 +96,8 @@ def submit(
     where = endpoints(settings)
     cluster = Cluster(where.rest_url)
     _check(settings, cluster, jobs)
-    restore = {job.name: None if fresh else last_savepoint(settings, job.name) for job in jobs}
-    ids = _start(settings, where.rest_url, restore, deployment(settings), progress)
-    for name in ids:
-        # From here on its state is in its checkpoints: the savepoint is behind it.
-        _savepoint_file(settings, name).unlink(missing_ok=True)
-    return ids
+    restore = {job.name: None if fresh else restore_point(settings, job.name) for job in jobs}
+    return _start(settings, where.rest_url, restore, deployment(settings), progress)
 
 
 def _start(
@@ -135,8 +110,10 @@ def _start(
     request = {"command": "submit", "deployment": values, "rest_url": rest_url, "jobs": restore}
     ids: dict[str, str] = {}
     for answer in ask(settings, request):
-        ids[answer["job"]] = answer["id"]
-        progress(f"{answer['job']}: submitted as {answer['id']}")
+        name, job_id = answer["job"], answer["id"]
+        ids[name] = job_id
+        write_bookmark(settings, name, Bookmark(job_id, restored_from=restore[name]))
+        progress(f"{name}: submitted as {job_id}")
     cluster = Cluster(rest_url)
     for name, job_id in ids.items():
         _wait_until_running(cluster, name, job_id)
@@ -200,10 +177,11 @@ def stop(
     savepoints = {}
     for name, state in running.items():
         savepoint = cluster.stop_with_savepoint(state.id, folder, drain=False)
-        _remember(settings, name, savepoint, drained=False)
+        stopped = Bookmark(state.id, savepoint=savepoint)
+        write_bookmark(settings, name, stopped)
         if drain and job_named(name).windowed:
             savepoint = _close_windows(settings, cluster, name, savepoint, folder)
-            _remember(settings, name, savepoint, drained=True)
+            write_bookmark(settings, name, replace(stopped, savepoint=savepoint, drained=True))
         savepoints[name] = savepoint
         progress(f"{name}: {'drained' if drain else 'stopped'}")
     return savepoints

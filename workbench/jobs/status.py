@@ -7,7 +7,9 @@ from typing import Any
 
 from workbench.config import Settings
 from workbench.contracts import JOBS
+from workbench.errors import StackError
 from workbench.jobs.cluster import Cluster
+from workbench.jobs.control import Progress, stop
 from workbench.jobs.deployment import job_names
 from workbench.stack import endpoints
 
@@ -18,6 +20,19 @@ def running(settings: Settings) -> list[str]:
     names = job_names(settings)
     states = {name: cluster.job(names[name]) for name in names}
     return [name for name, state in states.items() if state is not None and state.runs]
+
+
+def stop_running(settings: Settings, progress: Progress = lambda _: None) -> list[str]:
+    """Stop every job of this deployment that runs, so that each can go on later; return which.
+
+    Where the cluster does not answer there is nothing to stop: a job that was cut off goes on from
+    its newest checkpoint.
+    """
+    try:
+        names = running(settings)
+    except StackError:
+        return []
+    return list(stop(settings, names, progress=progress)) if names else []
 
 
 def job_status(settings: Settings) -> list[tuple[Any, ...]]:
