@@ -44,8 +44,9 @@ from workbench.stack import Stack
 
 Say = Callable[[str], None]
 
-#: The last day of the first demo; each further one streams the weekday after.
-FIRST_LIVE_DAY = date(2026, 6, 5)
+#: The day the first demo streams; each further one streams the weekday after. It lies well in the
+#: past: a record stamped ahead of the machine's clock would be refused.
+FIRST_LIVE_DAY = date(2024, 6, 7)
 #: Tables that history and the live day share.
 COMPARED = ("market.trades", "market.trade_aggregates", "market.enriched_trades")
 LANDING_TIMEOUT_S = 240

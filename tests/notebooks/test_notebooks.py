@@ -123,7 +123,7 @@ def test_the_report_runs_and_all_its_checks_pass(lake):
     run.raise_for_checks()
     figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
     assert figures["duplicates"] == 4
-    assert figures["dead letters of landing"] == 15 + 2 + 4
+    assert figures["dead letters of landing, raw.trades"] == 15 + 2 + 4
     assert len(run.summary["checks"]) > 20
 
 

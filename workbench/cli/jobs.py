@@ -63,6 +63,8 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool) -> None:
 
     settings = load_settings()
     wanted = running(settings) if names == ("all",) else list(names)
+    if not wanted:
+        click.echo("no job runs")
     for name, location in end(settings, wanted, drain=drain, progress=progress).items():
         click.echo(f"{name} {location}" if savepoint else name)
 

@@ -151,7 +151,8 @@ TABLES: tuple[Table, ...] = (
         "event_time",
         ("job", "symbol", "event_time"),
         "aggregates",
-        "Executions more than 30 s later than the watermark: in no window.",
+        "Executions whose minute was closed and that came more than 30 s later than the watermark: "
+        "in no window.",
     ),
     # market.price_alerts and market.orderbook_metrics join this list with their jobs.
 )

@@ -112,8 +112,24 @@ TOPICS: tuple[Topic, ...] = (
         "Valid trades of no known status",
         "router",
     ),
-    Topic("dlq.deserialization", 2, 30, None, DEAD_LETTER, "What could not be read", "landing"),
-    Topic("dlq.processing-errors", 2, 30, None, DEAD_LETTER, "What breaks a rule", "landing"),
+    Topic(
+        "dlq.deserialization",
+        2,
+        30,
+        None,
+        DEAD_LETTER,
+        "What could not be read",
+        "landing, enrichment",
+    ),
+    Topic(
+        "dlq.processing-errors",
+        2,
+        30,
+        None,
+        DEAD_LETTER,
+        "What breaks a rule",
+        "landing, enrichment",
+    ),
 )
 
 #: Where the router sends each status.

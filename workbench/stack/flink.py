@@ -80,6 +80,8 @@ def configuration(
         "web.tmpdir": str(layout.flink_tmp),
         # The state of a job over REST is at most this old; the default of 3 s makes waiting slow.
         "web.refresh-interval": "500 ms",
+        # So are the counts of `jobs status`; the default of 10 s shows a job as idle that is not.
+        "metrics.fetcher.update-interval": "1 s",
         # Finished jobs stay visible for a day, but do not pile up.
         "jobstore.expiration-time": 86_400,
         "jobstore.max-capacity": 200,
