@@ -231,6 +231,8 @@ def _execute(
             cwd=str(settings.project),
             progress_bar=False,
             execution_timeout=cell_timeout_s,
+            # Errors only: that a kernel on loopback does not encrypt is no news to anybody.
+            extra_arguments=["--log-level=40"],
         )
     except PapermillExecutionError:
         return papermill.iorw.load_notebook_node(str(target))
