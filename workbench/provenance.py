@@ -69,7 +69,9 @@ def explain(settings: Settings) -> list[Value]:
 
     Examples
     --------
-    >>> explain(Settings(kafka={"profile": "full"}))[2]
+    >>> from pathlib import Path
+    >>> elsewhere = Settings(project=Path("/nowhere"), kafka={"profile": "full"})
+    >>> next(value for value in explain(elsewhere) if value.name == "kafka.profile")
     Value(name='kafka.profile', value='full', source='argument')
     """
     environment = EnvSettingsSource(Settings)()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,19 @@ def environment(jars: list[Path]) -> dict[str, str]:
     return {**os.environ, "CLASSPATH": os.pathsep.join(map(str, jars))}
 
 
+def cluster_id(source: Callable[[], uuid.UUID]) -> str:
+    """Return an id as Kafka writes them, from the first UUID that no tool takes for an option.
+
+    >>> ids = iter([uuid.UUID(int=0xF8 << 120), uuid.UUID(int=1)])
+    >>> cluster_id(lambda: next(ids))
+    'AAAAAAAAAAAAAAAAAAAAAQ'
+    """
+    while True:
+        text = urlsafe_b64encode(source().bytes).rstrip(b"=").decode()
+        if not text.startswith("-"):
+            return text
+
+
 def prepare(
     settings: Settings,
     layout: Layout,
@@ -94,7 +108,7 @@ def prepare(
     """
     conf = _write_conf(settings, layout, ports)
     if not (layout.kafka / "data" / "meta.properties").is_file():
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        cluster = cluster_id(uuid.uuid4)
         with disk_errors(layout.kafka):
             done = subprocess.run(
                 [
