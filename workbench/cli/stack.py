@@ -96,6 +96,7 @@ def down(purge: bool, yes: bool) -> None:
     """
     from workbench.jobs.status import stop_running
     from workbench.stack import Stack
+    from workbench.stack.files import check_own_folder
 
     settings = load_settings()
     stack = Stack(settings)
@@ -107,18 +108,23 @@ def down(purge: bool, yes: bool) -> None:
         click.echo(f"ended {', '.join(ended)}; data is kept" if ended else "nothing was running")
         return
     folder = stack.layout.folder
-    if not folder.is_dir():
-        click.echo(f"nothing to remove: {folder} does not exist")
+    # Before the question: an answer to it would be in vain.
+    check_own_folder(folder, "stack.folder", settings.project)
+    if not stack.layout.is_ours:
+        click.echo(f"nothing to remove: no stack in {folder}")
         return
     if not yes:
         click.confirm(
-            f"Remove {folder} with all topics, checkpoints, savepoints and logs "
+            f"Remove all topics, checkpoints, savepoints and logs in {folder} "
             "(the lake's tables stay)?",
             abort=True,
             err=True,
         )
-    stack.purge(progress)
-    click.echo(f"removed {folder}")
+    others = stack.purge(progress)
+    if others:
+        click.echo(f"removed the stack in {folder}; {others[0].name} is not of it and stays")
+    else:
+        click.echo(f"removed {folder}")
 
 
 @command.command()
@@ -137,7 +143,14 @@ def status(form: str | None) -> int:
 
 @command.command()
 @click.argument("part", type=click.Choice(PARTS))
-@click.option("-n", "--lines", default=50, show_default=True, help="How many last lines.")
+@click.option(
+    "-n",
+    "--lines",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many last lines.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
 @click.option("--path", "only_path", is_flag=True, help="Print where the log files are.")
 def logs(part: str, lines: int, follow: bool, only_path: bool) -> None:

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.errors import StackError
+from workbench.errors import StackError, UsageError
 
 #: The folder that holds ``workbench/``, ``flink_jobs/`` and the locks.
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Below this much free space neither broker nor cluster can be expected to work.
 MINIMUM_FREE_BYTES = 1 << 30
+#: What other parts of the workbench keep in the stack's folder, some of it before the first `up`.
+BESIDE = ("batch", "demo-batch", "demo-live", "jobs", "logs", "reference")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,16 @@ class Layout:
     """
 
     folder: Path
+
+    @property
+    def marker(self) -> Path:
+        """Says that the folder is a stack's: without it nothing in there is ours to remove."""
+        return self.folder / ".workbench-stack"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a stack made the folder; older ones left no marker but their ports."""
+        return self.marker.is_file() or self.state.is_file()
 
     @property
     def lock(self) -> Path:
@@ -75,6 +87,8 @@ class Layout:
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
+            # Before anything else: what comes after it must be removable.
+            self.marker.write_text("This folder is made and removed by `workbench stack`.\n")
             for folder in (
                 self.run,
                 self.logs,
@@ -85,6 +99,63 @@ class Layout:
                 self.savepoints,
             ):
                 folder.mkdir(parents=True, exist_ok=True)
+
+    def belongings(self) -> list[Path]:
+        """Return what is there of the stack and its neighbours, without marker and lock."""
+        paths = [self.folder / name for name in BESIDE]
+        paths += [self.state, self.run, self.kafka, self.flink]
+        # A crash leaves these: of `write_atomic`, and of a JVM, whose working folder this is.
+        for pattern in (f".{self.state.name}.*", "hs_err_pid*.log"):
+            paths += self.folder.glob(pattern)
+        return [path for path in paths if path.exists() or path.is_symlink()]
+
+    def others(self) -> list[Path]:
+        """Return what is in the folder and not of the workbench."""
+        if not self.folder.is_dir():
+            return []
+        known = {self.marker, self.lock, *self.belongings()}
+        return sorted(path for path in self.folder.iterdir() if path not in known)
+
+
+def check_own_folder(folder: Path, setting: str, project: Path) -> None:
+    """Refuse a folder for the workbench's own data that holds much more than that.
+
+    Parameters
+    ----------
+    folder
+        An absolute folder, which need not exist.
+    setting
+        The setting that named it, for the message.
+    project
+        The project folder.
+
+    Raises
+    ------
+    UsageError
+        Where `folder` is the project, the home folder, the root or above one of them.
+
+    Examples
+    --------
+    >>> check_own_folder(Path("/x"), "stack.folder", project=Path("/x/project"))
+    Traceback (most recent call last):
+    workbench.errors.UsageError: stack.folder is /x, which holds the project folder /x/project: ...
+    """
+    for kept, name in ((project.resolve(), "project"), (Path.home().resolve(), "home")):
+        if folder == kept or folder in kept.parents:
+            which = f"the {name} folder" if folder == kept else f"which holds the {name} folder"
+            raise UsageError(
+                f"{setting} is {folder}, {which}" + (f" {kept}" if folder != kept else ""),
+                hint=f"set {setting} to a folder of its own, for example "
+                + (".workbench" if setting == "stack.folder" else "warehouse"),
+            )
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

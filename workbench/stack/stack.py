@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +15,13 @@ from workbench.config import Settings
 from workbench.errors import StackError, UsageError
 from workbench.stack import flink, kafka
 from workbench.stack.endpoints import flink_address, read_ports
-from workbench.stack.files import Layout, check_free_space, write_atomic
+from workbench.stack.files import (
+    Layout,
+    check_free_space,
+    check_own_folder,
+    remove,
+    write_atomic,
+)
 from workbench.stack.flink_home import ensure_flink_home
 from workbench.stack.guard import Guard, guarded
 from workbench.stack.health import (
@@ -125,6 +130,8 @@ class Stack:
         ------
         StackError
             Where a part cannot be started; says which and why.
+        UsageError
+            Where nothing is embedded, or the folder is somebody else's.
         """
         wanted = wanted_parts(self.settings)
         if not wanted:
@@ -132,6 +139,7 @@ class Stack:
                 "kafka.bootstrap_servers and flink.rest_url are both set: nothing is embedded",
                 hint="remove one of them to have it run here",
             )
+        self._check_folder()
         signals = Signals()
         with signals.watched(), locked(self.layout, progress) as lock:
             check_free_space(self.layout.folder)
@@ -146,6 +154,17 @@ class Stack:
                 with guarded(lock) as guard:
                     self._start(_Run(missing, running, home, guard, signals, progress))
             return self.status()
+
+    def _check_folder(self) -> None:
+        """Refuse a folder that a purge could not tell from what the user keeps there."""
+        check_own_folder(self.layout.folder, "stack.folder", self.settings.project)
+        # Hidden files are let be: a .gitignore is no reason to refuse.
+        others = [path.name for path in self.layout.others() if not path.name.startswith(".")]
+        if others and not self.layout.is_ours:
+            raise UsageError(
+                f"stack.folder {self.layout.folder} holds {others[0]}, which is not of a stack",
+                hint="set stack.folder to a new or an empty folder",
+            )
 
     def _end_broken(
         self, running: dict[str, psutil.Process], home: Path | None, progress: Progress
@@ -282,7 +301,7 @@ class Stack:
 
     def down(self, progress: Progress = lambda _: None) -> list[str]:
         """End all parts; data, checkpoints and ports stay. Return the parts that were ended."""
-        if not self.layout.folder.is_dir():
+        if not self.layout.is_ours:
             return []
         with locked(self.layout, progress):
             return self._down(progress)
@@ -303,26 +322,38 @@ class Stack:
             forget(self.layout, part)
         return list(running)
 
-    def purge(self, progress: Progress = lambda _: None) -> None:
-        """End all parts and remove the folder with topics, checkpoints, savepoints and logs.
+    def purge(self, progress: Progress = lambda _: None) -> list[Path]:
+        """End all parts and remove topics, checkpoints, savepoints and logs.
 
-        The lake (`lake.warehouse`) lies elsewhere and is left alone.
+        What the workbench did not put into the folder stays, and so does the lake
+        (`lake.warehouse`), which lies elsewhere.
+
+        Returns
+        -------
+        list of Path
+            What was in the folder beside the stack, and stays.
+
+        Raises
+        ------
+        UsageError
+            Where the folder is the project, the home folder or above one of them.
         """
-        if not self.layout.folder.is_dir():
-            return
-        with locked(self.layout, progress):
+        layout = self.layout
+        check_own_folder(layout.folder, "stack.folder", self.settings.project)
+        if not layout.is_ours:
+            return layout.others()
+        with locked(layout, progress):
             self._down(progress)
-            for entry in self.layout.folder.iterdir():
-                if entry == self.layout.lock:
-                    continue
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
-            self.layout.lock.unlink()
+            for path in layout.belongings():
+                remove(path)
+            others = layout.others()
+            if not others:
+                layout.marker.unlink()
+            layout.lock.unlink()
         # Another command may have begun to use it.
         with suppress(OSError):
-            self.layout.folder.rmdir()
+            layout.folder.rmdir()
+        return others
 
     def logs(self, part: str) -> list[Path]:
         """Return the existing log files of a part: its log and what its process printed."""
