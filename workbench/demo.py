@@ -20,7 +20,7 @@ import pyarrow as pa
 from workbench.broker import topics
 from workbench.broker.offsets import count_messages
 from workbench.config import Settings
-from workbench.contracts import JOBS, table_named
+from workbench.contracts import JOBS, TABLES, table_named
 from workbench.definitions.backfill import backfill
 from workbench.definitions.compare import COORDINATES, WALL_CLOCK, compare
 from workbench.errors import StackError, UsageError, ValidationFailed
@@ -37,10 +37,11 @@ from workbench.ingest.replay import replay
 from workbench.jobs import run_batch, stop, submit
 from workbench.jobs.status import running, stop_running
 from workbench.lake import tables
-from workbench.lake.catalog import is_embedded, load_catalog
+from workbench.lake.catalog import catalog_file, is_embedded, load_catalog
 from workbench.lake.session import open_session
 from workbench.reports.runner import ReportRun, run_report
 from workbench.stack import Stack
+from workbench.stack.files import check_own_folder, remove
 
 Say = Callable[[str], None]
 
@@ -131,25 +132,43 @@ def demo(settings: Settings, scale: Scale | None = None, *, keep: bool, say: Say
     return Outcome(live_day, tuple(facts), report, time.monotonic() - started)
 
 
-def start_over(settings: Settings, say: Say = lambda _: None) -> None:
-    """Remove the embedded lake and all data of the embedded stack.
+def check_start_over(settings: Settings) -> None:
+    """Raise where `start_over` could remove what is not a demo's.
 
     Raises
     ------
     UsageError
-        When the lake is not the embedded one: nothing of it is touched.
+        When the lake is not the embedded one, or its folder or the stack's is the project, the
+        home folder or above one of them.
     """
     if not is_embedded(settings):
         raise UsageError(
             f"catalog {settings.lake.catalog} is not the embedded one",
             hint="its tables are not for a demo to remove",
         )
+    check_own_folder(settings.warehouse, "lake.warehouse", settings.project)
+    check_own_folder(settings.stack_folder, "stack.folder", settings.project)
+
+
+def start_over(settings: Settings, say: Say = lambda _: None) -> None:
+    """Remove the embedded lake and all data of the embedded stack, and nothing beside them.
+
+    Raises
+    ------
+    UsageError
+        As `check_start_over` does: nothing is touched.
+    """
+    check_start_over(settings)
     Stack(settings).purge(say)
-    for entry in settings.warehouse.glob("*"):
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        elif entry.name != "README.md":
-            entry.unlink()
+    catalog = catalog_file(settings)
+    # Without a catalog a folder of the same name is somebody else's.
+    if not catalog.is_file():
+        return
+    for namespace in sorted({table.namespace for table in TABLES}):
+        remove(settings.warehouse / namespace)
+    # The catalog last: where this is interrupted, the next one goes on.
+    for ending in ("-wal", "-shm", "-journal", ""):
+        remove(catalog.with_name(catalog.name + ending))
 
 
 @contextmanager

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from workbench.cli.demo import command as demo_command
 from workbench.cli.stack import command as stack_command
 from workbench.config import Settings, load_settings
+from workbench.demo import start_over
 from workbench.errors import UsageError
 from workbench.stack import Stack
 
@@ -126,6 +128,48 @@ def test_the_command_says_what_stays(settings: Settings, monkeypatch: pytest.Mon
     assert done.output.strip() == f"removed {layout.folder}"
     done = CliRunner().invoke(stack_command, ["down", "--purge", "--yes"])
     assert "nothing to remove" in done.output
+
+
+def test_a_fresh_demo_removes_the_lake_and_nothing_beside_it(lake: Settings) -> None:
+    layout = Stack(lake).layout
+    layout.make()
+    write(lake.warehouse, "README.md", "catalog.db-wal", "catalog.db.bak", "mine/table")
+    assert (lake.warehouse / "market").is_dir()
+    start_over(lake)
+    assert files(lake.warehouse) == {"README.md", "catalog.db.bak", "mine/table"}
+    assert not layout.folder.exists()
+    assert {path.name for path in lake.warehouse.iterdir()} == {
+        "README.md",
+        "catalog.db.bak",
+        "mine",
+    }
+
+
+def test_without_a_catalog_there_is_no_lake_to_remove(project: Path) -> None:
+    write(project / "data", "market/mine")
+    start_over(load_settings(project, lake={"warehouse": "data"}))
+    assert "market/mine" in files(project / "data")
+
+
+@pytest.mark.parametrize("name", ["project", "empty", "parent", "home", "root"])
+@pytest.mark.parametrize("setting", ["lake.warehouse", "stack.folder"])
+def test_a_fresh_demo_refuses_a_folder_that_holds_more(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, name: str
+) -> None:
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(project))
+    key = f"WORKBENCH_{setting.upper().replace('.', '__')}"
+    monkeypatch.setenv(key, shared(tmp_path, name))
+    if setting == "lake.warehouse":
+        write(project, "catalog.db")
+        # The stack's data must not be gone before the lake is refused.
+        Stack(load_settings(project)).layout.make()
+    before = files(tmp_path)
+    for arguments in (["--fresh"], ["--fresh", "--yes"]):
+        done = CliRunner().invoke(demo_command, arguments, input="y\n")
+        assert isinstance(done.exception, UsageError)
+        assert str(done.exception).startswith(f"{setting} is ")
+        assert done.output == ""
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize("count", ["-5", "0"])

@@ -26,7 +26,7 @@ def command(
     Exit code 3 when a comparison or a check of the report does not hold.
     """
     from workbench.config import load_settings
-    from workbench.demo import Scale, demo, start_over
+    from workbench.demo import Scale, check_start_over, demo, start_over
 
     started = time.monotonic()
     said = ""
@@ -39,6 +39,7 @@ def command(
 
     settings = load_settings()
     if fresh:
+        check_start_over(settings)
         if not yes:
             click.confirm(
                 f"Remove all tables in {settings.warehouse} and all data in "
