@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from workbench.errors import UsageError
+from workbench.errors import UsageError, did_you_mean
 
 CONFIG_FILE = "workbench.toml"
 
@@ -152,6 +152,27 @@ class Settings(BaseSettings):
         return Path(reference.__file__).parent / "symbols.csv"
 
 
+#: The sections by name.
+SECTIONS: dict[str, type[BaseModel]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+
+
+def _known() -> dict[str, Any]:
+    """Every setting, ``kafka.profile``, with its field."""
+    return {
+        f"{section}.{name}": field
+        for section, model in SECTIONS.items()
+        for name, field in model.model_fields.items()
+    }
+
+
+def _variable(name: str) -> str:
+    return "WORKBENCH_" + name.upper().replace(".", "__")
+
+
 def find_project(start: Path | None = None) -> Path:
     """Return the nearest folder at or above `start` with a ``workbench.toml``, else `start`.
 
@@ -186,10 +207,27 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     try:
         return Settings(project=folder, **overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"setting {name}: {first['msg']}, got {first.get('input')!r}",
-            hint=f"mend it in {CONFIG_FILE}, in WORKBENCH_{name.upper().replace('.', '__')} "
-            "or in the flag",
-        ) from error
+        # Without its cause: --debug would print the values that the line below hides.
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> UsageError:
+    """The first thing that is wrong, without a value that may be a secret."""
+    from workbench.provenance import hide
+
+    first = error.errors(include_url=False)[0]
+    name, value = ".".join(str(part) for part in first["loc"]), first.get("input")
+    if first["type"] == "extra_forbidden":
+        # No value: this may be a password under a misspelt name.
+        section = name.partition(".")[0]
+        known = [key for key in _known() if key.startswith(f"{section}.")] or list(SECTIONS)
+        return UsageError(f"no setting {name!r}", hint=did_you_mean(name, known))
+    if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        # No value either: it may be a whole section in the wrong form.
+        said = f"a table of keys and values is needed, got {type(value).__name__}"
+    else:
+        said = f"{first['msg'].removeprefix('Value error, ')}, got {hide(name, value)!r}"
+    return UsageError(
+        f"setting {name}: {said}",
+        hint=f"mend it in {CONFIG_FILE}, in {_variable(name)} or in the flag",
+    )

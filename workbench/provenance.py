@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
@@ -14,8 +16,17 @@ from workbench.config import CONFIG_FILE, Settings
 
 HIDDEN = "(hidden)"
 # Names that carry a secret in the client libraries of Kafka, Iceberg and object stores.
-_SECRET = re.compile(r"pass(word|wd|phrase)?|secret|token|credential|jaas|access[-_.]?key", re.I)
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)?|secret|token|credential|jaas|authorization|cookie"
+    r"|connection[-_.]?string|(access|account|api|private|shared)[-_.]?key"
+    # Java's and librdkafka's names of a private key given as text.
+    r"|ssl[-_.]key([-_.]pem)?$|keystore[-_.]key$|oauthbearer[-_.]config",
+    re.I,
+)
+# Up to the last @: a password that is not escaped may have one, and a slash as well.
+_USER_INFO = re.compile(r"(?<=://)(\S*?):(\S*)(?=@)")
+_IN_QUERY = re.compile(rf"([?&;][\w.-]*(?:{_SECRET.pattern})[\w.-]*=)([^&;\s]+)", re.I)
+_NAME_KEPT = rf"\1{HIDDEN}"
 
 
 @dataclass(frozen=True)
@@ -38,14 +49,39 @@ def hide(name: str, value: Any) -> Any:
     {'uri': 'postgresql://(hidden)@db/lake'}
     """
     if isinstance(value, dict):
-        return {key: hide(key, item) for key, item in value.items()}
+        return {key: hide(f"{name}.{key}", item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [hide(name, item) for item in value]
     if value is None:
         return None
     if isinstance(value, SecretStr) or _SECRET.search(name):
         return HIDDEN
-    if isinstance(value, str):
-        return _USER_INFO.sub(HIDDEN, value)
-    return value if isinstance(value, int | float | bool) else str(value)
+    return value if isinstance(value, int | float | bool) else _hide_in_uri(str(value))
+
+
+def _hide_in_uri(text: str) -> str:
+    return _USER_INFO.sub(HIDDEN, _IN_QUERY.sub(_NAME_KEPT, text))
+
+
+def hide_in_text(text: str, properties: Mapping[str, str]) -> str:
+    """Return what a library said, without the secrets of the properties it was given.
+
+    Examples
+    --------
+    >>> hide_in_text("cannot log in with pw", {"uri": "postgresql://me:pw@db/lake"})
+    'cannot log in with (hidden)'
+    """
+    secrets = set()
+    for name, value in properties.items():
+        if hide(name, value) == HIDDEN:
+            secrets.add(value)
+        secrets |= {match[2] for match in _USER_INFO.finditer(value)}
+        secrets |= {match[match.lastindex or 0] for match in _IN_QUERY.finditer(value)}
+    # A library may say what it was given, or what it made of the escapes in it.
+    for secret in sorted(secrets | {unquote(secret) for secret in secrets}, key=len, reverse=True):
+        if secret:
+            text = text.replace(secret, HIDDEN)
+    return _hide_in_uri(text)
 
 
 def _look_up(tree: Any, way: list[str]) -> bool:

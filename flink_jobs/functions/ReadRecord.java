@@ -44,6 +44,8 @@ public class ReadRecord extends TableFunction<RowData> {
     private static final long serialVersionUID = 1L;
 
     private static final int ORIGINAL_VALUE_CHARACTERS = 10_000;
+    private static final int MAX_VALUE_BYTES = 8_000_000;
+    private static final int MAX_STRING_CHARACTERS = 1_000;
     private static final int SHOWN_CHARACTERS = 80;
     private static final int MAX_NUMBER_CHARACTERS = 100;
     private static final int MAX_NESTING = 200;
@@ -206,6 +208,9 @@ public class ReadRecord extends TableFunction<RowData> {
         if (value == null) {
             throw new Refused("tombstone", "the value is null");
         }
+        if (value.length > MAX_VALUE_BYTES) {
+            throw new Refused("too-large", value.length + " bytes, at most " + MAX_VALUE_BYTES);
+        }
         CharBuffer chars;
         ByteBuffer bytes = ByteBuffer.wrap(value);
         try {
@@ -218,8 +223,11 @@ public class ReadRecord extends TableFunction<RowData> {
             row.setField(i, typed(fields[i], tokens[i], texts[i]));
         }
         for (int i = 0; i < fields.length; i++) {
-            if (fields[i].kind == Kind.DECIMAL && row.getField(i) != null) {
-                row.setField(i, inRange(fields[i], (String) row.getField(i)));
+            Object typed = row.getField(i);
+            if (fields[i].kind == Kind.DECIMAL && typed != null) {
+                row.setField(i, inRange(fields[i], (String) typed));
+            } else if (fields[i].kind == Kind.STRING && typed != null) {
+                checkLength(fields[i], typed.toString());
             }
         }
         for (int i = 0; i < fields.length; i++) {
@@ -459,6 +467,16 @@ public class ReadRecord extends TableFunction<RowData> {
                     shown + " is longer than " + MAX_NUMBER_CHARACTERS + " characters");
         }
         return DecimalData.fromBigDecimal(exact, 18, SCALE);
+    }
+
+    private static void checkLength(Field field, String text) throws Refused {
+        if (text.length() > MAX_STRING_CHARACTERS
+                && text.codePointCount(0, text.length()) > MAX_STRING_CHARACTERS) {
+            throw new Refused(
+                    "out-of-range",
+                    field.name + ": " + cut(text, SHOWN_CHARACTERS) + " is longer than "
+                            + MAX_STRING_CHARACTERS + " characters");
+        }
     }
 
     private static void checkTime(Field field, long millis, long sourceTimeMs) throws Refused {

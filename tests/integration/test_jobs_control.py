@@ -14,8 +14,9 @@ from workbench.config import Settings
 from workbench.errors import StackError, UsageError
 from workbench.ingest.reference import ensure_symbols
 from workbench.jobs import stop, submit
-from workbench.jobs.bookmark import read_bookmark, restore_point
+from workbench.jobs.bookmark import one_at_a_time, read_bookmark, restore_point
 from workbench.jobs.cluster import Cluster
+from workbench.jobs.control import cancel
 from workbench.jobs.status import job_status, running
 from workbench.stack import endpoints
 
@@ -79,6 +80,43 @@ def test_a_drained_job_goes_on_behind_what_it_read(ready):
         r for r in rows(ready, "market.trade_aggregates").to_pylist() if r["window_size"] == "1m"
     ]
     assert sorted(r["trade_count"] for r in minutes) == [50, 100]
+
+
+def test_a_second_drain_without_anything_new_ends_as_well(ready):
+    submit(ready, ["aggregates"])
+    produce(ready, "raw.trades", [event(n) for n in range(50)])
+    wait_until(lambda: _read(ready, "aggregates") == 50, "the aggregates have read it")
+    stop(ready, ["aggregates"], drain=True)
+    submit(ready, ["aggregates"])
+    stop(ready, ["aggregates"], drain=True)
+    assert running(ready) == []
+    minutes = [
+        r for r in rows(ready, "market.trade_aggregates").to_pylist() if r["window_size"] == "1m"
+    ]
+    assert [r["trade_count"] for r in minutes] == [50]
+
+
+def test_a_cancelled_job_goes_on_from_its_newest_checkpoint(ready):
+    submit(ready, ["landing"])
+    produce(ready, "raw.trades", [event(n) for n in range(50)])
+    wait_until(lambda: count(ready, "market.trades") == 50, "the first part is landed")
+    cancel(ready, ["landing"])
+    wait_until(lambda: running(ready) == [], "it has ended")
+    produce(ready, "raw.trades", [event(n) for n in range(50, 80)])
+    submit(ready, ["landing"])
+    wait_until(lambda: count(ready, "market.trades") >= 80, "the rest is landed")
+    stop(ready, ["landing"])
+    found = [row["trade_id"] for row in rows(ready, "market.trades").to_pylist()]
+    assert sorted(found) == sorted(f"T{n}" for n in range(80))
+
+
+def test_two_cannot_start_or_stop_jobs_at_the_same_time(ready):
+    with one_at_a_time(ready):
+        with pytest.raises(UsageError, match=r"are being started or stopped already"):
+            submit(ready, ["router"])
+        with pytest.raises(UsageError, match=r"is not running|already"):
+            stop(ready, ["router"])
+    assert running(ready) == []
 
 
 def test_jobs_of_a_killed_cluster_go_on_from_their_newest_checkpoint(stack, ready):

@@ -50,6 +50,7 @@ BY_HAND: dict[str, tuple[bytes | None, str | None]] = {
     "invalid UTF-8": (b'{"trade_id": "\xff"}', "invalid-utf8"),
     "a valid record of 5 MB": (event(trade_id="BIG", note="x" * FIVE_MB), None),
     "a bad record of 5 MB": (b'{"note": "' + b"y" * FIVE_MB + b'"}', "missing-field"),
+    "a symbol of 300,000 characters": (event(symbol="S" * 300_000), "out-of-range"),
     "extra fields": (event(trade_id="EXTRA", venue={"mic": ["XNAS"]}, price_level=3), None),
     "quoted numbers": (event(trade_id="QUOTED", price="187.25", quantity="0.5"), None),
     "112.7 for an integer": (event(trade_id="FRACTION", timestamp_ms=112.7), "wrong-type"),

@@ -35,6 +35,8 @@ WHOLE: list[bytes | None] = [
     trade()[:-1] + b', "price": 1}', trade()[:-1] + b', "\\u0070rice": 1}',
     trade()[:-1] + b', "x": "\\ud800"}', trade()[:-1] + b', "x": {"y":["\\udc00\\ud800"]}}',
     trade()[:-1] + b', "x": "\\ud83d\\ude00"}', trade()[:-1] + b', "x":1,"x":2}',
+    trade(note="x" * 8_000_000), trade(note="x" * 7_999_000), b"\xff" * 8_000_001,
+    *(trade(**{name: "é" * size}) for name in TRADE for size in (1_000, 1_001)),
     trade() + b"\x00", trade(symbol="\U0001f600"), trade(status="DONE"), trade(status=None),
 ]  # fmt: skip
 
@@ -132,7 +134,7 @@ def test_flink_refuses_what_python_refuses_for_the_same_reason(verdicts):
         assert found["original_value"] == original_value(value)
         reasons.add(wanted.error_type)
     assert reasons == {
-        "tombstone", "invalid-utf8", "invalid-json", "not-an-object", "repeated-field",
+        "tombstone", "too-large", "invalid-utf8", "invalid-json", "not-an-object", "repeated-field",
         "missing-field", "wrong-type", "not-finite", "not-positive", "out-of-range",
         "future-time", "missing-status", "unknown-status",
     }  # fmt: skip

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 
 import pytest
 
 from workbench.cli import main
 from workbench.config import find_project, load_settings
-from workbench.errors import UsageError
-from workbench.provenance import HIDDEN, Value, explain
+from workbench.errors import LakeError, UsageError
+from workbench.lake.catalog import flink_catalog_options, load_catalog
+from workbench.provenance import HIDDEN, Value, explain, hide
 
 
 @pytest.fixture
@@ -101,3 +103,90 @@ def test_the_project_is_the_nearest_folder_with_the_file(project: Path) -> None:
     below = project / "a" / "b"
     below.mkdir(parents=True)
     assert find_project(below) == project
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "[kafka]\npassword = 12345",
+        '[kafka]\npassword = ["12345"]',
+        '[kafka]\npasswort = "12345"',
+        '[kafka.properties]\n"sasl.password" = 12345',
+        "[kafka.properties]\nssl.key.pem = 12345",
+        'kafka = "12345"',
+        'passwort = "12345"',
+        '[kafka]\nproperties = "sasl.password=12345"',
+        '[lake.properties]\nuri = ["postgresql://me:12345@db"]',
+    ],
+)
+def test_a_refused_value_is_no_way_to_read_a_secret(project: Path, toml: str) -> None:
+    (project / "workbench.toml").write_text(toml)
+    with pytest.raises(UsageError) as error:
+        load_settings(project)
+    assert "12345" not in "".join(traceback.format_exception(error.value)).replace(str(project), "")
+
+
+def test_a_secret_in_a_section_as_json_does_not_show(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_KAFKA", '{"password": 12345}')
+    with pytest.raises(UsageError, match=r"kafka\.password.*\(hidden\)") as error:
+        load_settings(project)
+    assert "12345" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sasl.password",
+        "s3.secret-access-key",
+        "adls.account-key",
+        "adls.connection-string",
+        "header.Authorization",
+        "header.X-Api-Key",
+        "ssl.key.pem",
+        "ssl.keystore.key",
+        "sasl.oauthbearer.config",
+    ],
+)
+def test_a_secret_is_known_by_its_name(name: str) -> None:
+    assert hide("lake.properties", {name: "hunter2"}) == {name: HIDDEN}
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    plain = {"ssl.key.location": "/k.pem", "s3.region": "eu", "uri": "http://host:80/a", "n": 1}
+    assert hide("lake.properties", plain) == plain
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hun/ter2", "hun@ter2", "h:un/t@er2", "h@/:2"])
+def test_a_password_in_a_uri_is_hidden_whatever_it_holds(password: str) -> None:
+    shown = hide("lake.properties", {"uri": f"postgresql://me:{password}@db/lake"})
+    assert shown == {"uri": "postgresql://(hidden)@db/lake"}
+    query = hide(
+        "lake.properties.uri", f"jdbc:postgresql://db/lake?user=me&password={password}&a=1"
+    )
+    assert query == "jdbc:postgresql://db/lake?user=me&password=(hidden)&a=1"
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"type": "sql", "uri": "postgresql://me:hunt/er2@127.0.0.1:1/lake"},
+        {"type": "sql", "uri": "postgresql+psycopg2://me:hunter2@127.0.0.1:1/lake"},
+        {"type": "rest", "uri": "http://me:hunter2@127.0.0.1:1"},
+        {"type": "hive", "uri": "thrift://me:hunter2@127.0.0.1:1"},
+        {"type": "hunter2", "uri": "x://me:hunter2@127.0.0.1:1", "adls.account-key": "hunter2"},
+        {"uri": "nonsense", "token": "hunter2"},
+    ],
+)
+def test_the_errors_of_a_catalog_show_no_password(
+    project: Path, properties: dict[str, str]
+) -> None:
+    settings = load_settings(project, lake={"properties": properties})
+    with pytest.raises(LakeError) as opened:
+        load_catalog(settings)
+    assert "unt" not in "".join(traceback.format_exception(opened.value)).split("LakeError")[-1]
+    try:
+        flink_catalog_options(settings)
+    except UsageError as error:
+        assert "unt" not in str(error).replace("hunter2'", "")

@@ -135,6 +135,10 @@ def test_deep_nesting_up_to_the_limit_is_json():
         (trade(quantity=10**10), "out-of-range"),
         (trade(quantity="1." + "0" * 100), "out-of-range"),
         (trade(timestamp_ms=0), "out-of-range"),
+        (trade(symbol="é" * 1_001), "out-of-range"),
+        (trade(status="x" * 1_001), "out-of-range"),
+        (trade(note="x" * 8_000_000), "too-large"),
+        (b"\xff" * 8_000_001, "too-large"),
         (trade(timestamp_ms=ARRIVED_MS + 300_001), "future-time"),
     ],
 )
@@ -158,6 +162,9 @@ def test_the_first_reason_that_holds(value, expected):
         trade(exchange=" "),
         trade(status=""),
         trade(symbol="\U0001f600"),
+        trade(symbol="\U0001f600" * 1_000),
+        trade(exchange="x" * 1_000),
+        trade(note="x" * 7_999_000),
         trade(status="whatever"),
         b" \r\n\t" + trade() + b"\n",
     ],
@@ -319,6 +326,9 @@ def test_sql_reads_as_python_does_over_many_small_changes(con):
         '["price"]', '{"price":1}', "NaN", "-Infinity", "1.", ".5", "01", "+1", "1_000", "'x'", "",
     ]  # fmt: skip
     values: list[bytes | None] = [with_text(name, text) for name in TRADE for text in odd]
+    values += [trade(**{name: letter * 1_001}) for name in TRADE for letter in "xé"]
+    values += [trade(**{name: letter * 1_000}) for name in TRADE for letter in "xé"]
+    values += [trade(note="x" * 8_000_000), trade(note="x" * 7_999_000)]
     whole = trade()
     generator = random.Random(7)
     for at in range(len(whole)):

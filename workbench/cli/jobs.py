@@ -55,16 +55,24 @@ def status(form: str | None) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--savepoint", is_flag=True, help="Print where the savepoint is; one is always made.")
 @click.option("--drain", is_flag=True, help="Close every open window first.")
-def stop(names: tuple[str, ...], savepoint: bool, drain: bool) -> None:
+@click.option("--cancel", is_flag=True, help="Without a savepoint: go on from a checkpoint later.")
+def stop(names: tuple[str, ...], savepoint: bool, drain: bool, cancel: bool) -> None:
     """Stop jobs with a savepoint, from which the next submit goes on; `all` means every one."""
     from workbench.config import load_settings
+    from workbench.errors import UsageError
     from workbench.jobs import stop as end
+    from workbench.jobs.control import cancel as cut_off
     from workbench.jobs.status import running
 
     settings = load_settings()
-    wanted = running(settings) if names == ("all",) else list(names)
+    if cancel and (drain or savepoint):
+        raise UsageError("--cancel makes no savepoint", hint="leave out --drain and --savepoint")
+    wanted = running(settings) if "all" in names else list(names)
     if not wanted:
         click.echo("no job runs")
+    if cancel:
+        cut_off(settings, wanted)
+        return
     for name, location in end(settings, wanted, drain=drain, progress=progress).items():
         click.echo(f"{name} {location}" if savepoint else name)
 
@@ -102,4 +110,4 @@ def run(
 def _all(names: tuple[str, ...]) -> list[str]:
     from workbench.contracts import JOBS
 
-    return [job.name for job in JOBS] if names == ("all",) else list(names)
+    return [job.name for job in JOBS] if "all" in names else list(names)

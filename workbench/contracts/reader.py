@@ -7,6 +7,7 @@ reason that holds wins, in this order:
 error_type           topic                     when
 ===================  ========================  =====================================================
 tombstone            dlq.deserialization       the value is null
+too-large            dlq.deserialization       more than `MAX_VALUE_BYTES`
 invalid-utf8         dlq.deserialization       the bytes are not UTF-8
 invalid-json         dlq.deserialization       not exactly one JSON value (RFC 8259), nested deeper
                                                than 200 levels, or half of a surrogate pair
@@ -18,14 +19,15 @@ wrong-type           dlq.deserialization       not what the contract says
 not-finite           dlq.processing-errors     NaN, infinity, or beyond the range of a double
 not-positive         dlq.processing-errors     a positive field that is rounded to zero or below
 out-of-range         dlq.processing-errors     a number too large for its type or written with more
-                                               than 100 characters; a time at or before 1970
+                                               than 100 characters; a text of more than
+                                               `MAX_STRING_CHARACTERS`; a time at or before 1970
 future-time          dlq.processing-errors     more than `MAX_FUTURE_MS` after its arrival
 missing-status       dlq.trades.unroutable     a valid trade event without a status
 unknown-status       dlq.trades.unroutable     a valid trade event with a status that has no topic
 ===================  ========================  =====================================================
 
 Fields are taken in the order of the contract: first all missing and mistyped ones, then the rules
-of the decimals, then the event time. Blanks are the white space of ASCII; letters are matched
+of texts and decimals, then the event time. Blanks are the white space of ASCII; letters are matched
 without regard to case in ASCII only, so that no engine's idea of Unicode changes a verdict.
 """
 
@@ -38,7 +40,14 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 from typing import Any
 
-from workbench.contracts.records import MAX_FUTURE_MS, ORIGINAL_VALUE_CHARACTERS, STATUSES, Record
+from workbench.contracts.records import (
+    MAX_FUTURE_MS,
+    MAX_STRING_CHARACTERS,
+    MAX_VALUE_BYTES,
+    ORIGINAL_VALUE_CHARACTERS,
+    STATUSES,
+    Record,
+)
 from workbench.contracts.strict_json import Number, RepeatedNames, parse_json
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, UNROUTABLE
 from workbench.contracts.types import Field, Type
@@ -124,6 +133,8 @@ def read_record(record: Record, value: bytes | None, source_time_ms: int) -> Val
                 typed[field.name] = _ruled(field, field.name, typed[field.name])
             elif field.type is Type.LEVELS and typed[field.name] is not None:
                 typed[field.name] = _ruled_levels(field, typed[field.name])
+            elif field.type is Type.STRING and typed[field.name] is not None:
+                _check_length(field, typed[field.name])
         for field in record.fields:
             if field.event_time and typed[field.name] is not None:
                 _check_event_time(field, typed[field.name], source_time_ms)
@@ -163,6 +174,8 @@ def original_value(value: bytes | None) -> str | None:
 def _parsed(value: bytes | None) -> Any:
     if value is None:
         raise _Refusal("tombstone", "the value is null")
+    if len(value) > MAX_VALUE_BYTES:
+        raise _Refusal("too-large", f"{len(value)} bytes, at most {MAX_VALUE_BYTES}")
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -292,6 +305,13 @@ def _ruled_levels(field: Field, levels: list[dict[str, str]]) -> list[dict[str, 
         {name: _ruled(field, f"{field.name}.{name}", text) for name, text in level.items()}
         for level in levels
     ]
+
+
+def _check_length(field: Field, text: str) -> None:
+    if len(text) > MAX_STRING_CHARACTERS:
+        expected = f"is longer than {MAX_STRING_CHARACTERS} characters"
+        shown = text[:SHOWN_CHARACTERS]
+        raise _Refusal("out-of-range", f"{field.name}: {shown} {expected}", PROCESSING_ERRORS)
 
 
 def _check_event_time(field: Field, time_ms: int, source_time_ms: int) -> None:

@@ -34,6 +34,10 @@ EXECUTIONS = ("FILLED", "PARTIALLY_FILLED")
 SIDES = ("BUY", "SELL")
 #: Reasons of records that parse but break a rule; every other reason is one of reading.
 RULE_ERRORS = ("not-finite", "not-positive", "out-of-range", "future-time")
+#: A larger value is a dead letter: what jobs write besides a value must fit a topic's limit too.
+MAX_VALUE_BYTES = 8_000_000
+#: A longer text is a dead letter: it would not fit the buffers that windows are keyed in.
+MAX_STRING_CHARACTERS = 1_000
 #: Dead letters keep this many characters of the original value.
 ORIGINAL_VALUE_CHARACTERS = 10_000
 

@@ -26,7 +26,7 @@ WITH decoded AS (
         )) AS VARCHAR)
     FROM transformed
 ), tokens AS (
-    SELECT source_topic, source_partition, source_offset, source_time, source_ms, value,
+    SELECT source_topic, source_partition, source_offset, source_time, source_ms, value, text,
         -- As many members as fields: no name is repeated. Otherwise it takes a closer look.
         CASE WHEN members =
                     (json.trade_id IS NOT NULL)::INT + (json.order_id IS NOT NULL)::INT
@@ -67,13 +67,21 @@ WITH decoded AS (
             AND trim(trade_id) <> '' AND trim(order_id) <> '' AND trim(symbol) <> ''
             AND coalesce(trim(exchange) <> '', true) AND coalesce(trim(trader_id) <> '', true)
             AND coalesce(trim(account_id) <> '', true) AND coalesce(trim(event_type) <> '', true)
+            AND length(text) <= $max_value_bytes
+            AND length(trade_id) <= $max_characters AND length(order_id) <= $max_characters
+            AND length(symbol) <= $max_characters
+            AND coalesce(length(status) <= $max_characters, true)
+            AND coalesce(length(exchange) <= $max_characters, true)
+            AND coalesce(length(trader_id) <= $max_characters, true)
+            AND coalesce(length(account_id) <= $max_characters, true)
+            AND coalesce(length(event_type) <= $max_characters, true)
             AND list_contains($sides, side)
             AND quantity > 0 AND price > 0
             AND timestamp_ms > 0 AND timestamp_ms <= source_ms + $max_future_ms,
             false) AS accepted
     FROM tokens
 ), read AS (
-    SELECT * EXCLUDE (distinct_names, strings),
+    SELECT * EXCLUDE (distinct_names, strings, text),
         CASE WHEN NOT accepted THEN read_trade(value, source_ms) END AS reading
     FROM judged
 ), merged AS (

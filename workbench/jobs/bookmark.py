@@ -6,11 +6,15 @@ a lost machine) leaves its retained checkpoints behind: the next submit goes on 
 
 from __future__ import annotations
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from workbench.config import Settings
+from workbench.errors import UsageError
 from workbench.jobs.deployment import job_names
 
 
@@ -28,16 +32,41 @@ class Bookmark:
         Where its last stop left it; None while it runs, or when it was cut off.
     drained
         Whether its windows were closed: its state is done with then.
+    closing
+        Whether the run only closes the windows: once it is finished, the job is drained.
     """
 
     job_id: str
     restored_from: str | None = None
     savepoint: str | None = None
     drained: bool = False
+    closing: bool = False
 
 
 def _file(settings: Settings, job: str) -> Path:
     return settings.stack_folder / "jobs" / f"{job_names(settings)[job]}.json"
+
+
+@contextmanager
+def one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Keep a second submit or stop out: both would look before either has changed anything.
+
+    Raises
+    ------
+    UsageError
+        When another process is at it.
+    """
+    file = settings.stack_folder / "jobs" / "lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"jobs of {settings.stack_folder} are being started or stopped already",
+                hint="wait until that is done; `workbench jobs status` shows it",
+            ) from None
+        yield
 
 
 def read_bookmark(settings: Settings, job: str) -> Bookmark | None:

@@ -14,12 +14,17 @@ from dataclasses import replace
 from typing import Any
 
 from workbench.broker.clients import topic_name
-from workbench.broker.offsets import end_offsets
 from workbench.broker.topics import diff
 from workbench.config import Settings
 from workbench.contracts import Job, job_named
 from workbench.errors import StackError, UsageError
-from workbench.jobs.bookmark import Bookmark, restore_point, write_bookmark
+from workbench.jobs.bookmark import (
+    Bookmark,
+    one_at_a_time,
+    read_bookmark,
+    restore_point,
+    write_bookmark,
+)
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import deployment, job_names
 from workbench.jobs.process import ask
@@ -28,6 +33,8 @@ from workbench.stack import endpoints
 
 Progress = Callable[[str], None]
 START_TIMEOUT_S = 180
+#: A source that has something to commit does so within a second.
+NOTHING_READ_TIMEOUT_S = 8
 
 
 def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
@@ -95,9 +102,20 @@ def submit(
     jobs = [job_named(name) for name in dict.fromkeys(names)]
     where = endpoints(settings)
     cluster = Cluster(where.rest_url)
-    _check(settings, cluster, jobs)
-    restore = {job.name: None if fresh else restore_point(settings, job.name) for job in jobs}
-    return _start(settings, where.rest_url, restore, deployment(settings), progress)
+    with one_at_a_time(settings):
+        _check(settings, cluster, jobs)
+        for job in jobs:
+            _settle(settings, cluster, job.name)
+        restore = {job.name: None if fresh else restore_point(settings, job.name) for job in jobs}
+        return _start(settings, where.rest_url, restore, deployment(settings), progress)
+
+
+def _settle(settings: Settings, cluster: Cluster, name: str) -> None:
+    """Note a drain that ended after the one who asked for it was gone."""
+    known = read_bookmark(settings, name)
+    if known is not None and known.closing:
+        ended = any(job.id == known.job_id and job.state == "FINISHED" for job in cluster.jobs())
+        write_bookmark(settings, name, replace(known, closing=False, drained=ended))
 
 
 def _start(
@@ -112,7 +130,10 @@ def _start(
     for answer in ask(settings, request):
         name, job_id = answer["job"], answer["id"]
         ids[name] = job_id
-        write_bookmark(settings, name, Bookmark(job_id, restored_from=restore[name]))
+        closing = bool(values.get("closing", False))
+        write_bookmark(
+            settings, name, Bookmark(job_id, restored_from=restore[name], closing=closing)
+        )
         progress(f"{name}: submitted as {job_id}")
     cluster = Cluster(rest_url)
     for name, job_id in ids.items():
@@ -165,30 +186,75 @@ def stop(
     jobs = [job_named(name) for name in dict.fromkeys(names)]
     cluster = Cluster(endpoints(settings, kafka=False).rest_url)
     flink_names = job_names(settings)
-    running = {}
+    with one_at_a_time(settings):
+        running = {}
+        for job in jobs:
+            state = cluster.job(flink_names[job.name])
+            if state is None or not state.runs:
+                raise UsageError(
+                    f"job {job.name} is not running", hint="`workbench jobs status` shows what is"
+                )
+            running[job.name] = state.id
+        savepoints = {}
+        failed: list[StackError] = []
+        for name, job_id in running.items():
+            try:
+                savepoints[name] = _stop_one(settings, cluster, name, job_id, drain=drain)
+                progress(f"{name}: {'drained' if drain else 'stopped'}")
+            except StackError as error:
+                # The others can stop all the same.
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return savepoints
+
+
+def cancel(settings: Settings, names: list[str]) -> None:
+    """End jobs without a savepoint; the next submit goes on from their newest checkpoints.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    StackError
+        When the cluster does not answer.
+    """
+    jobs = [job_named(name) for name in dict.fromkeys(names)]
+    cluster = Cluster(endpoints(settings, kafka=False).rest_url)
+    flink_names = job_names(settings)
     for job in jobs:
         state = cluster.job(flink_names[job.name])
-        if state is None or not state.runs:
-            raise UsageError(
-                f"job {job.name} is not running", hint="`workbench jobs status` shows what is"
-            )
-        running[job.name] = state
+        if state is not None and state.runs:
+            cluster.cancel(state.id)
+
+
+def _stop_one(settings: Settings, cluster: Cluster, name: str, job_id: str, *, drain: bool) -> str:
     folder = (settings.stack_folder / "flink" / "savepoints").resolve().as_uri()
-    savepoints = {}
-    for name, state in running.items():
-        savepoint = cluster.stop_with_savepoint(state.id, folder, drain=False)
-        stopped = Bookmark(state.id, savepoint=savepoint)
-        write_bookmark(settings, name, stopped)
-        if drain and job_named(name).windowed:
-            savepoint = _close_windows(settings, cluster, name, savepoint, folder)
-            write_bookmark(settings, name, replace(stopped, savepoint=savepoint, drained=True))
-        savepoints[name] = savepoint
-        progress(f"{name}: {'drained' if drain else 'stopped'}")
-    return savepoints
+    has_read = cluster.records_read(job_id) > 0
+    try:
+        savepoint = cluster.stop_with_savepoint(job_id, folder, drain=False)
+    except StackError as error:
+        problem = cluster.problem(job_id) or error.message
+        raise StackError(
+            f"job {name} made no savepoint and goes on: {problem}",
+            hint=f"`workbench jobs stop {name} --cancel` ends it at its newest checkpoint",
+        ) from error
+    stopped = Bookmark(job_id, savepoint=savepoint)
+    write_bookmark(settings, name, stopped)
+    if drain and job_named(name).windowed:
+        try:
+            savepoint = _close_windows(settings, cluster, name, savepoint, folder, has_read)
+        except BaseException:
+            # Whatever kept it from closing its windows: the job goes on from where it stopped.
+            cancel(settings, [name])
+            write_bookmark(settings, name, stopped)
+            raise
+        write_bookmark(settings, name, replace(stopped, savepoint=savepoint, drained=True))
+    return savepoint
 
 
 def _close_windows(
-    settings: Settings, cluster: Cluster, name: str, savepoint: str, folder: str
+    settings: Settings, cluster: Cluster, name: str, savepoint: str, folder: str, has_read: bool
 ) -> str:
     """Drain a windowed job that was stopped at `savepoint`; return the last savepoint.
 
@@ -200,25 +266,26 @@ def _close_windows(
     """
     values = {**deployment(settings), "closing": True}
     job_id = _start(settings, cluster.url, {name: savepoint}, values, lambda _: None)[name]
-    if end_offsets_sum(settings, job_named(name).source):
-        _commit_offsets(cluster, job_id)
+    _commit_offsets(cluster, name, job_id, has_read)
     return cluster.stop_with_savepoint(job_id, folder, drain=True)
 
 
-def _commit_offsets(cluster: Cluster, job_id: str) -> None:
-    """Make checkpoints until one has committed the offsets of the sources."""
-    until = time.monotonic() + START_TIMEOUT_S
+def _commit_offsets(cluster: Cluster, name: str, job_id: str, has_read: bool) -> None:
+    """Make checkpoints until one has committed the offsets of the sources.
+
+    A job that started from the offsets of its group and has read nothing since has none to commit:
+    those of the group still hold.
+    """
+    patience = START_TIMEOUT_S if has_read else NOTHING_READ_TIMEOUT_S
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         cluster.checkpoint(job_id)
         for _ in range(20):
             if cluster.source_metric(job_id, ".commitsSucceeded") > 0:
                 return
             time.sleep(0.1)
-    raise StackError(
-        f"job {job_id} could not commit its offsets", hint="see `workbench stack logs taskmanager`"
-    )
-
-
-def end_offsets_sum(settings: Settings, topic: str) -> int:
-    """Return how far a topic reaches, over all partitions; zero where nothing was ever sent."""
-    return sum(end_offsets(settings, [topic]).values())
+    if has_read:
+        raise StackError(
+            f"job {name} could not commit its offsets in {patience} s",
+            hint="it goes on from its savepoint with the next submit; see `workbench stack logs`",
+        )

@@ -9,7 +9,7 @@ from workbench.config import Settings
 from workbench.contracts import JOBS
 from workbench.errors import StackError
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.control import Progress, stop
+from workbench.jobs.control import Progress, cancel, stop
 from workbench.jobs.deployment import job_names
 from workbench.stack import endpoints
 
@@ -25,14 +25,20 @@ def running(settings: Settings) -> list[str]:
 def stop_running(settings: Settings, progress: Progress = lambda _: None) -> list[str]:
     """Stop every job of this deployment that runs, so that each can go on later; return which.
 
-    Where the cluster does not answer there is nothing to stop: a job that was cut off goes on from
-    its newest checkpoint.
+    A job that can make no savepoint is cancelled: it goes on from its newest checkpoint, as does
+    one that was cut off. Where the cluster does not answer there is nothing to stop.
     """
     try:
         names = running(settings)
     except StackError:
         return []
-    return list(stop(settings, names, progress=progress)) if names else []
+    for name in names:
+        try:
+            stop(settings, [name], progress=progress)
+        except StackError as error:
+            progress(f"{error.message}; it is cancelled")
+            cancel(settings, [name])
+    return names
 
 
 def job_status(settings: Settings) -> list[tuple[Any, ...]]:

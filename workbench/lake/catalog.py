@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.config import Settings
 from workbench.errors import LakeError, UsageError
+from workbench.provenance import hide, hide_in_text
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -81,12 +82,16 @@ def load_catalog(settings: Settings, *, create: bool = True) -> Catalog:
     try:
         return load(settings.lake.catalog, **settings.lake.properties)
     except Exception as error:
-        where = settings.lake.properties.get("uri", "no uri in lake.properties")
+        properties = settings.lake.properties
+        where = hide("lake.properties.uri", properties.get("uri", "no uri in lake.properties"))
+        told = str(error)
+        shown = hide_in_text(told, properties)
         raise LakeError(
             f"catalog {settings.lake.catalog!r} at {where} cannot be opened: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            f"{shown.splitlines()[0] if shown else type(error).__name__}",
             hint="see lake.properties in `workbench config show`",
-        ) from error
+            # --debug prints the cause as it is.
+        ) from (error if shown == told else None)
 
 
 def _load_embedded(settings: Settings, *, create: bool) -> Catalog:
@@ -187,7 +192,7 @@ def _flink_options_of(properties: dict[str, str]) -> dict[str, str]:
         }
     else:
         raise UsageError(
-            f"catalog type {kind!r} at {uri!r} is not known to Flink here",
+            f"catalog type {kind!r} at {hide('uri', uri)!r} is not known to Flink here",
             hint="use a REST catalog, PostgreSQL, or the embedded one",
         )
     for name, value in properties.items():
@@ -202,8 +207,16 @@ def _jdbc_postgresql(uri: str) -> dict[str, str]:
     """``postgresql+psycopg2://user:password@host:port/db`` as JDBC options."""
     from urllib.parse import unquote, urlsplit
 
-    parts = urlsplit(uri)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(uri)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        # What follows the first slash of a password looks like a path, what is before it like a
+        # port: the message of the library would show it.
+        raise UsageError(
+            f"lake.properties has a uri that cannot be read: {hide('uri', uri)}",
+            hint="write / as %2F and @ as %40 in its password",
+        ) from None
     options = {"uri": f"jdbc:postgresql://{parts.hostname}{port}{parts.path}"}
     if parts.username:
         options["jdbc.user"] = unquote(parts.username)
