@@ -12,6 +12,7 @@ from workbench.cli.stack import command as stack_command
 from workbench.config import Settings, load_settings
 from workbench.demo import start_over
 from workbench.errors import UsageError
+from workbench.jobs.batch import _keep, run_batch
 from workbench.stack import Stack
 
 OWN = ("jobs/a.json", "batch/x", "reference/symbols.csv", "logs/kafka.log", "demo-batch/x")
@@ -29,7 +30,7 @@ def files(folder: Path) -> set[str]:
 
 def shared(tmp_path: Path, name: str) -> str:
     """A folder that is not the workbench's alone, as a setting of the project tmp_path/project."""
-    return {"project": ".", "empty": "", "parent": "..", "home": "~", "root": "/"}[name].replace(
+    return {"project": ".", "parent": "..", "home": "~", "root": "/"}[name].replace(
         "~", str(tmp_path / "home")
     )
 
@@ -88,7 +89,7 @@ def test_the_ports_of_an_older_stack_are_its_marker(settings: Settings) -> None:
     assert not stack.layout.folder.exists()
 
 
-@pytest.mark.parametrize("name", ["project", "empty", "parent", "home", "root"])
+@pytest.mark.parametrize("name", ["project", "parent", "home", "root"])
 def test_a_stack_folder_that_holds_more_is_refused(
     project: Path, tmp_path: Path, name: str
 ) -> None:
@@ -151,7 +152,7 @@ def test_without_a_catalog_there_is_no_lake_to_remove(project: Path) -> None:
     assert "market/mine" in files(project / "data")
 
 
-@pytest.mark.parametrize("name", ["project", "empty", "parent", "home", "root"])
+@pytest.mark.parametrize("name", ["project", "parent", "home", "root"])
 @pytest.mark.parametrize("setting", ["lake.warehouse", "stack.folder"])
 def test_a_fresh_demo_refuses_a_folder_that_holds_more(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, name: str
@@ -170,6 +171,28 @@ def test_a_fresh_demo_refuses_a_folder_that_holds_more(
         assert str(done.exception).startswith(f"{setting} is ")
         assert done.output == ""
     assert files(tmp_path) == before
+
+
+def test_a_batch_run_replaces_its_own_files_only(tmp_path: Path) -> None:
+    written, output = tmp_path / "written", tmp_path / "out"
+    write(written, "landing/dead_letters/part-2", "router/routed/part-2")
+    write(output, "landing/dead_letters/part-1", "landing/dlq.deserialization/part-1")
+    kept = {"landing/notes.md", "landing/dead_letters/notes.md", "landing/mine/part-1"}
+    kept |= {"aggregates/analytics.trade-aggregates/part-1"}
+    write(output, *kept)
+    _keep(written, output)
+    assert files(output) == {"landing/dead_letters/part-2", "router/routed/part-2", *kept}
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "out", "in the way"])
+def test_an_output_that_cannot_be_used_is_refused_at_the_start(
+    lake: Settings, tmp_path: Path, name: str
+) -> None:
+    write(tmp_path, "file", "out/landing/dead_letters", "in the way/landing")
+    said: list[str] = []
+    with pytest.raises(UsageError, match=r"--output .*: cannot write into .*: name a folder"):
+        run_batch(lake, ["landing"], [], output=tmp_path / name, progress=said.append)
+    assert not said
 
 
 @pytest.mark.parametrize("count", ["-5", "0"])

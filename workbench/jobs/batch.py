@@ -28,11 +28,41 @@ Progress = Callable[[str], None]
 HEAP_MB = 1500
 
 
+def _topic_folders(output: Path, job: str) -> list[Path]:
+    """The folders of a job's sinks: of its topics, and of those that choose the topic by row."""
+    return [output / job / name for name in (*job_named(job).topics, "routed", "dead_letters")]
+
+
+def _check_output(output: Path, jobs: list[str]) -> None:
+    """Refuse a folder that cannot be written, before a row lands in the lake."""
+    folder = output
+    try:
+        for folder in (output, *(output / job for job in jobs)):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        for folder in (topic for job in jobs for topic in _topic_folders(output, job)):
+            if folder.exists():
+                folder.mkdir(exist_ok=True)  # says so where it is a file
+    except OSError as error:
+        raise UsageError(
+            f"--output {output}: cannot write into {folder} ({error.strerror or error})",
+            hint="name a folder that is there or can be made",
+        ) from error
+
+
 def _keep(written: Path, output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    for folder in written.iterdir():
-        shutil.rmtree(output / folder.name, ignore_errors=True)
-        shutil.move(folder, output / folder.name)
+    """Put the files of every job in the place of those of an earlier run."""
+    for job in written.iterdir():
+        for topic in _topic_folders(output, job.name):
+            # Flink names them so; what else lies there is not ours.
+            for earlier in topic.glob("part-*"):
+                if not earlier.is_dir():
+                    earlier.unlink()
+    for part in written.glob("*/*/part-*"):
+        target = output / part.relative_to(written)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(part, target)
 
 
 _STAGE = """
@@ -108,8 +138,8 @@ def run_batch(
     paths, form
         The files and their format: ``trades`` or ``binance``.
     output
-        Folder that gets a subfolder per job and topic sink; what was there is replaced. None
-        drops what would go to topics.
+        Folder that gets a subfolder per job and topic sink; the ``part-*`` files of an earlier
+        run are replaced, anything else stays. None drops what would go to topics.
     read_at
         The time of reading, against which future times are judged; now when None.
     progress
@@ -123,11 +153,13 @@ def run_batch(
     Raises
     ------
     UsageError
-        For an unknown job, a missing file or an unknown format.
+        For an unknown job, a missing file, an unknown format or an `output` that cannot be used.
     StackError
         When a table is missing or a job fails.
     """
     jobs = [job_named(name) for name in dict.fromkeys(names)]
+    if output is not None:
+        _check_output(output, [job.name for job in jobs])
     catalog = load_catalog(settings)
     absent = sorted({t for job in jobs for t in job.tables if not catalog.table_exists(t)})
     if absent:
