@@ -297,3 +297,17 @@ def test_the_table_names_units_moment_and_snapshot(
     output = capsys.readouterr().out
     assert "[quote currency]" in output
     assert f"as of {at(2):%Y-%m-%d %H:%M:%S} UTC · market.trades @ " in output
+
+
+def test_what_is_not_utf8_is_named_with_its_line(project: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "q.sql"
+    file.write_bytes(b"SELECT 1;\n\xff\xfe")
+    for result, name in (
+        (run("-f", str(file)), str(file)),
+        (run("-c", "SELECT 1;\n\udcff"), "-c"),
+        (CliRunner().invoke(command, [], input=file.read_bytes()), "the input"),
+    ):
+        assert isinstance(result.exception, UsageError)
+        assert f"{name} is not UTF-8 text at line 2" in str(result.exception)
+    file.write_bytes(b"\xef\xbb\xbfSELECT 1 AS a")
+    assert run("-f", str(file), "--csv").output == "a\n1\n"

@@ -11,6 +11,27 @@ from workbench.cli.answers import print_result
 from workbench.cli.output import format_options
 
 
+def _read(text: str | None, file: Path | None) -> str:
+    """The statements of -c, of a file or of the pipe."""
+    from workbench.errors import UsageError
+
+    if text is not None:
+        # What is not UTF-8 comes from the shell as lone surrogates, which DuckDB does not take.
+        name, raw = "-c", text.encode("utf-8", "surrogateescape")
+    elif file is not None and str(file) != "-":
+        name, raw = str(file), file.read_bytes()
+    else:
+        name, raw = "the input", sys.stdin.buffer.read()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{name} is not UTF-8 text at line {line}",
+            hint="give SQL statements, a file saved as UTF-8",
+        ) from error
+
+
 @click.command()
 @click.option("-c", "--command", "text", metavar="SQL", help="Answer this and leave.")
 @click.option(
@@ -44,9 +65,7 @@ def command(text: str | None, file: Path | None, as_of: str | None, form: str | 
 
             Shell(session, form).run()
             return
-        if text is None:
-            text = file.read_text("utf-8") if file and str(file) != "-" else sys.stdin.read()
-        statements = session.statements(text)
+        statements = session.statements(_read(text, file))
         if not statements:
             raise UsageError(
                 "nothing to ask", hint="for example: workbench sql -c 'FROM market.trades'"
