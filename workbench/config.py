@@ -7,11 +7,14 @@ Order of precedence: command-line flag (an explicit argument here), environment
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +25,19 @@ from pydantic_settings import (
 from workbench.errors import UsageError, did_you_mean
 
 CONFIG_FILE = "workbench.toml"
+PREFIX = "WORKBENCH_"
+#: Variables that are no settings but say where the project is and what the machine has.
+MACHINE_VARIABLES = ("WORKBENCH_PROJECT", "WORKBENCH_JAVA_HOME", "WORKBENCH_MAVEN_REPOSITORY")
+
+
+def _not_empty(value: Any) -> Any:
+    # It would be the project folder itself, which nobody means.
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("a path is needed")
+    return value
+
+
+GivenPath = Annotated[Path, BeforeValidator(_not_empty)]
 
 
 class KafkaSettings(BaseModel, extra="forbid"):
@@ -60,7 +76,7 @@ class LakeSettings(BaseModel, extra="forbid"):
     #: Name of the catalog; Flink and PyIceberg must use the same one.
     catalog: str = Field(default="lake", pattern=r"^[a-z][a-z0-9_]*$")
     #: Folder of the embedded catalog (SQLite) and of its tables.
-    warehouse: Path = Path("warehouse")
+    warehouse: GivenPath = Path("warehouse")
     #: PyIceberg properties of another catalog (``uri``, ``type``, ...); empty means embedded.
     properties: dict[str, str] = {}
 
@@ -77,7 +93,7 @@ class StackSettings(BaseModel, extra="forbid"):
     """The embedded broker and cluster."""
 
     #: Folder of all state of the embedded stack.
-    folder: Path = Path(".workbench")
+    folder: GivenPath = Path(".workbench")
     #: 0 means a free port, chosen at the first ``up`` and kept.
     kafka_port: int = Field(default=0, ge=0, le=65535)
     flink_rest_port: int = Field(default=0, ge=0, le=65535)
@@ -94,7 +110,7 @@ class ReferenceSettings(BaseModel, extra="forbid"):
     """Reference data of the enrichment."""
 
     #: CSV of symbols; None means the file that ships with the project.
-    symbols: Path | None = None
+    symbols: GivenPath | None = None
 
 
 class Settings(BaseSettings):
@@ -106,9 +122,7 @@ class Settings(BaseSettings):
     'dev'
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="WORKBENCH_", env_nested_delimiter="__", extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
 
     #: Folder that relative paths start from.
     project: Path = Path()
@@ -170,16 +184,72 @@ def _known() -> dict[str, Any]:
 
 
 def _variable(name: str) -> str:
-    return "WORKBENCH_" + name.upper().replace(".", "__")
+    return PREFIX + name.upper().replace(".", "__")
+
+
+def check_variables() -> None:
+    """Refuse a ``WORKBENCH_*`` variable that sets nothing, and a table that is no JSON.
+
+    Raises
+    ------
+    UsageError
+        Names the variable and the nearest known one; never its value.
+    """
+    known = _known()
+    fields = {_variable(name): field for name, field in known.items()}
+    # Sections, and settings that are tables: as JSON, or each key by a variable of its own.
+    tables = {_variable(name) for name in SECTIONS}
+    open_tables = {name for name, field in fields.items() if field.annotation == dict[str, str]}
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or name in MACHINE_VARIABLES:
+            continue
+        if upper in tables | open_tables:
+            _check_json(name)
+        elif upper not in fields and not any(upper.startswith(f"{t}__") for t in open_tables):
+            raise UsageError(f"no setting has the variable {name}", hint=_near(upper, [*fields]))
+
+
+def _check_json(name: str) -> None:
+    try:
+        value = json.loads(os.environ[name])
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError(
+            f"{name} is not a JSON object",
+            hint=f"""write for example {name}='{{"key": "value"}}'""",
+        )
+
+
+def _near(variable: str, known: list[str]) -> str:
+    """What may have been meant; the prefix that all have in common does not count."""
+    wanted = variable.removeprefix(PREFIX)
+    endings = [name for name in known if name.endswith(f"__{wanted}")]
+    names = [name.removeprefix(PREFIX) for name in (*known, *MACHINE_VARIABLES)]
+    near = [name.removeprefix(PREFIX) for name in endings] or get_close_matches(wanted, names, n=1)
+    if near:
+        return f"did you mean {PREFIX}{near[0]}?"
+    return "unset it; docs/guide.md lists the settings"
 
 
 def find_project(start: Path | None = None) -> Path:
     """Return the nearest folder at or above `start` with a ``workbench.toml``, else `start`.
 
     ``WORKBENCH_PROJECT`` overrides the search.
+
+    Raises
+    ------
+    UsageError
+        Where ``WORKBENCH_PROJECT`` names no folder.
     """
     override = os.environ.get("WORKBENCH_PROJECT")
     if override:
+        if not Path(override).is_dir():
+            raise UsageError(
+                f"WORKBENCH_PROJECT names no folder: {override!r}",
+                hint="make it with mkdir, or unset the variable",
+            )
         return Path(override).resolve()
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
@@ -203,12 +273,28 @@ def load_settings(project: Path | None = None, **overrides: Any) -> Settings:
     UsageError
         Where a value cannot be used; names the setting, the value and what is allowed.
     """
-    folder = project.resolve() if project else find_project()
+    check_variables()
+    try:
+        folder = project.resolve() if project else find_project()
+    except FileNotFoundError as error:
+        raise UsageError("the working directory is gone", hint="cd to another folder") from error
+    file = folder / CONFIG_FILE
     try:
         return Settings(project=folder, **overrides)
     except ValidationError as error:
         # Without its cause: --debug would print the values that the line below hides.
         raise _refusal(error) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is not TOML: {error}", hint="mend that line") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{file} is not UTF-8 at line {line}", hint="save it as UTF-8 in the editor"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint="may you read the file?"
+        ) from error
 
 
 def _refusal(error: ValidationError) -> UsageError:

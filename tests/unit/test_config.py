@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli import main
-from workbench.config import find_project, load_settings
+from workbench.config import MACHINE_VARIABLES, find_project, load_settings
 from workbench.errors import LakeError, UsageError
 from workbench.lake.catalog import flink_catalog_options, load_catalog
 from workbench.provenance import HIDDEN, Value, explain, hide
@@ -190,3 +190,55 @@ def test_the_errors_of_a_catalog_show_no_password(
         flink_catalog_options(settings)
     except UsageError as error:
         assert "unt" not in str(error).replace("hunter2'", "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("WORKBENCH_KAFAK__PROFILE", "WORKBENCH_KAFKA__PROFILE"),
+        ("WORKBENCH_KAFKA__PROFIL", "WORKBENCH_KAFKA__PROFILE"),
+        ("WORKBENCH_PROFILE", "WORKBENCH_KAFKA__PROFILE"),
+        ("WORKBENCH_JAVAHOME", "WORKBENCH_JAVA_HOME"),
+        ("workbench_project", "WORKBENCH_PROJECT"),
+        ("WORKBENCH_KAFKA__PASSWORD__X", "WORKBENCH_KAFKA__PASSWORD"),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_named_with_what_was_meant(
+    project: Path, monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "s3cret")
+    with pytest.raises(UsageError, match=rf"{variable}: did you mean {meant}\?") as error:
+        load_settings(project)
+    assert "s3cret" not in str(error.value)
+
+
+def test_every_variable_that_is_known_is_taken(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in MACHINE_VARIABLES:
+        monkeypatch.setenv(variable, str(project))
+    monkeypatch.setenv("WORKBENCH_KAFKA__PROPERTIES__CLIENT.RACK", "r1")
+    monkeypatch.setenv("workbench_flink__parallelism", "2")
+    settings = load_settings()
+    assert settings.kafka.properties == {"client.rack": "r1"}
+    assert settings.flink.parallelism == 2
+
+
+def test_a_project_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_PROJECT", "/nope/x")
+    with pytest.raises(UsageError, match=r"WORKBENCH_PROJECT names no folder: '/nope/x'"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["lake.warehouse", "stack.folder", "reference.symbols"])
+def test_an_empty_path_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    section, key = name.split(".")
+    monkeypatch.setenv(f"WORKBENCH_{section}__{key}".upper(), "")
+    with pytest.raises(UsageError, match=rf"setting {name}: a path is needed, got ''"):
+        load_settings(project)
+    monkeypatch.delenv(f"WORKBENCH_{section}__{key}".upper())
+    (project / "workbench.toml").write_text(f'[{section}]\n{key} = ""\n')
+    with pytest.raises(UsageError, match=name):
+        load_settings(project)
