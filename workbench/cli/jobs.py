@@ -94,15 +94,27 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool, cancel: bool) -> 
     type=click.Path(path_type=Path),
     help="Folder for what would go to topics, as JSON lines; dropped without it.",
 )
+@click.option("--again", is_flag=True, help="Land files once more that were landed before.")
 def run(
-    names: tuple[str, ...], batch: bool, inputs: tuple[str, ...], form: str, output: Path | None
+    names: tuple[str, ...],
+    batch: bool,
+    inputs: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    again: bool,
 ) -> None:
     """Run jobs over files with the same SQL as in the stream; tables land in the lake."""
     from workbench.config import load_settings
     from workbench.jobs import run_batch
 
     count = run_batch(
-        load_settings(), _all(names), inputs, form=form, output=output, progress=progress
+        load_settings(),
+        _all(names),
+        inputs,
+        form=form,
+        output=output,
+        again=again,
+        progress=progress,
     )
     click.echo(f"{count} records read")
 

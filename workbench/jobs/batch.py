@@ -14,11 +14,14 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.expressions import BooleanExpression, EqualTo
 
 from workbench.config import Settings
-from workbench.contracts import job_named
+from workbench.contracts import Job, job_named
 from workbench.errors import StackError, UsageError
 from workbench.ingest.files import iter_batches
+from workbench.ingest.tally import Tally
 from workbench.jobs.deployment import deployment
 from workbench.jobs.process import ask
 from workbench.lake.catalog import load_catalog
@@ -26,6 +29,8 @@ from workbench.lake.catalog import load_catalog
 Progress = Callable[[str], None]
 #: Heap of the process a batch run happens in.
 HEAP_MB = 1500
+#: Tables whose rows say which file they came from.
+LANDED_BY_SOURCE = ("market.trades", "market.enriched_trades")
 
 
 def _topic_folders(output: Path, job: str) -> list[Path]:
@@ -74,8 +79,40 @@ COPY (
 """
 
 
+def source_topic(path: str | Path) -> str:
+    """Return what a file is known by in the tables: its path as it was given.
+
+    >>> source_topic("monday/trades.jsonl")
+    'file:monday/trades.jsonl'
+    """
+    return f"file:{path}"
+
+
+def _is(column: str, value: str) -> BooleanExpression:
+    # PyIceberg's types describe the model behind the predicate, not the call everybody makes.
+    return EqualTo(column, value)  # type: ignore[arg-type,call-arg]
+
+
+def _check_new(catalog: Catalog, jobs: list[Job], paths: Sequence[str | Path]) -> None:
+    """Refuse files that a job has landed before: their rows would count twice."""
+    for table in {name for job in jobs for name in job.tables} & set(LANDED_BY_SOURCE):
+        for path in dict.fromkeys(map(str, paths)):
+            scan = catalog.load_table(table).scan(
+                row_filter=_is("source_topic", source_topic(path)),
+                selected_fields=("source_offset",),
+                limit=1,
+            )
+            if scan.to_arrow().num_rows:
+                raise UsageError(f"{path} is in {table} already", hint="--again lands it once more")
+
+
 def stage(
-    paths: Sequence[str | Path], form: str, folder: Path, *, read_at: datetime | None = None
+    paths: Sequence[str | Path],
+    form: str,
+    folder: Path,
+    *,
+    read_at: datetime | None = None,
+    tally: Tally | None = None,
 ) -> int:
     """Write the trade records of files as staged records; return how many.
 
@@ -89,6 +126,8 @@ def stage(
         Where the staged files go; it must exist.
     read_at
         The time of reading, which stands for Kafka's timestamp; now when None.
+    tally
+        Gets what was read and is no record.
     """
     if form not in ("trades", "binance"):
         raise UsageError(f"--format {form}: no job reads it yet", hint="trades or binance")
@@ -96,7 +135,7 @@ def stage(
     total = 0
     for number, path in enumerate(paths):
         offset = 0
-        for part, batch in enumerate(iter_batches(path, form, batch_rows=100_000)):
+        for part, batch in enumerate(iter_batches(path, form, batch_rows=100_000, tally=tally)):
             table = pa.Table.from_batches([batch])
             trades = table.filter(pa.compute.equal(table["topic"], "raw.trades"))
             if trades.num_rows == 0:
@@ -111,7 +150,7 @@ def stage(
                 # COPY takes no bound file name; this one is made of two numbers and our folder.
                 connection.execute(
                     _STAGE.format(path=str(target).replace("'", "''")),
-                    {"topic": f"file:{Path(path).name}", "time": time},
+                    {"topic": source_topic(path), "time": time},
                 )
         total += offset
     return total
@@ -125,6 +164,7 @@ def run_batch(
     form: str = "trades",
     output: Path | None = None,
     read_at: datetime | None = None,
+    again: bool = False,
     progress: Progress = lambda _: None,
 ) -> int:
     """Run jobs over files to their end: tables in the lake, topics as JSON lines under `output`.
@@ -142,6 +182,8 @@ def run_batch(
         run are replaced, anything else stays. None drops what would go to topics.
     read_at
         The time of reading, against which future times are judged; now when None.
+    again
+        Land files that have been landed before once more: their rows then count twice.
     progress
         Told what is going on.
 
@@ -153,7 +195,8 @@ def run_batch(
     Raises
     ------
     UsageError
-        For an unknown job, a missing file, an unknown format or an `output` that cannot be used.
+        For an unknown job, a missing file, an unknown format, a file without records or one that
+        was landed before, or an `output` that cannot be used.
     StackError
         When a table is missing or a job fails.
     """
@@ -166,12 +209,21 @@ def run_batch(
         raise StackError(
             "no table " + ", ".join(absent), hint="make them with `workbench tables apply`"
         )
+    if not again:
+        _check_new(catalog, jobs, paths)
     scratch = settings.stack_folder / "batch"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as work:
         staged = Path(work) / "staged"
         staged.mkdir()
-        count = stage(paths, form, staged, read_at=read_at)
+        tally = Tally()
+        count = stage(paths, form, staged, read_at=read_at, tally=tally)
+        for line in tally.lines():
+            progress(line)
+        if not count:
+            raise UsageError(
+                f"no trade record in {', '.join(map(str, paths))}", hint=f"is it --format {form}?"
+            )
         progress(f"{count:,} records staged")
         written = Path(work) / "out"
         request = {
