@@ -42,6 +42,7 @@ from workbench.lake.session import open_session
 from workbench.reports.runner import ReportRun, run_report
 from workbench.stack import Stack
 from workbench.stack.files import check_own_folder, remove
+from workbench.stack.lock import Signals
 
 Say = Callable[[str], None]
 
@@ -98,17 +99,52 @@ def demo(settings: Settings, scale: Scale | None = None, *, keep: bool, say: Say
 
     Raises
     ------
+    UsageError
+        When the scale makes no sense, or jobs run already: before anything is landed.
     ValidationFailed
         When a count, a comparison or a check of the report does not hold.
     StackError
         When the stack cannot run, or the live day does not land in time.
+    Stopped
+        When Ctrl-C, SIGTERM or SIGHUP ends it early; what it started is ended first.
     """
-    started = time.monotonic()
     wanted = scale or Scale()
+    instruments = chosen(settings, wanted)
+    signals = Signals()
+    with signals.watched():
+        return _demo(settings, wanted, instruments, signals, keep=keep, say=say)
+
+
+def chosen(settings: Settings, scale: Scale) -> list[Instrument]:
+    """Return what trades in a demo of this scale.
+
+    Raises
+    ------
+    UsageError
+        When the history is too short, or the reference data has fewer symbols.
+    """
+    if not 1 <= scale.batch_days <= scale.history_days:
+        raise UsageError(
+            f"{scale.history_days} days of history, {scale.batch_days} of them for Flink",
+            hint="at least one, and no more than the history has",
+        )
+    return choose(load_instruments(symbols_in_force(settings)), scale.symbols)
+
+
+def _demo(
+    settings: Settings,
+    wanted: Scale,
+    instruments: list[Instrument],
+    signals: Signals,
+    *,
+    keep: bool,
+    say: Say,
+) -> Outcome:
+    started = time.monotonic()
     stack = Stack(settings)
     was_up = stack.status().healthy
     facts: list[tuple[str, str]] = []
-    with _stack(stack, keep=keep or was_up, say=say):
+    with _stack(stack, signals, keep=keep or was_up, say=say):
         topics.apply(settings)
         tables.apply(settings)
         if running(settings):
@@ -117,7 +153,6 @@ def demo(settings: Settings, scale: Scale | None = None, *, keep: bool, say: Say
                 hint="stop them first with `workbench jobs stop all`",
             )
         unread = _unread(settings)
-        instruments = choose(load_instruments(symbols_in_force(settings)), wanted.symbols)
         live_day, is_first = _live_day(settings, instruments)
         if is_first:
             facts += _history(settings, wanted, instruments, live_day, say)
@@ -172,17 +207,21 @@ def start_over(settings: Settings, say: Say = lambda _: None) -> None:
 
 
 @contextmanager
-def _stack(stack: Stack, *, keep: bool, say: Say) -> Iterator[None]:
+def _stack(stack: Stack, signals: Signals, *, keep: bool, say: Say) -> Iterator[None]:
     say("stack: a Kafka broker and a Flink cluster")
     stack.up(say)
     try:
         yield
     finally:
         if not keep:
-            # Only what was interrupted still runs; it goes on with the next submit.
-            stop_running(stack.settings, say)
-            say("stack: down")
-            stack.down()
+            try:
+                # Only what was interrupted still runs; it goes on with the next submit.
+                stop_running(stack.settings, say)
+            finally:
+                # A signal waits: half an end would leave the other half running.
+                with signals.hold():
+                    say("stack: down")
+                    stack.down()
 
 
 def _live_day(settings: Settings, instruments: list[Instrument]) -> tuple[date, bool]:

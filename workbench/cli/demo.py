@@ -12,9 +12,27 @@ from workbench.cli.output import print_rows
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave broker, cluster and jobs running.")
-@click.option("--history-days", default=100, show_default=True, help="Weekdays of history.")
-@click.option("--symbols", default=50, show_default=True, help="Symbols that trade.")
-@click.option("--live-events", default=30_000, show_default=True, help="Events of the live day.")
+@click.option(
+    "--history-days",
+    default=100,
+    show_default=True,
+    type=click.IntRange(7, 500),
+    help="Weekdays of history.",
+)
+@click.option(
+    "--symbols",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 511),
+    help="Symbols that trade.",
+)
+@click.option(
+    "--live-events",
+    default=30_000,
+    show_default=True,
+    type=click.IntRange(100, 5_000_000),
+    help="Events of the live day.",
+)
 @click.option("--fresh", is_flag=True, help="Remove the lake and the stack's data first; asks.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(
@@ -23,10 +41,12 @@ def command(
     """Run the whole way once: stack, jobs, a market's history, a live day and its report.
 
     History is made in an empty lake; a further demo streams the next weekday.
-    Exit code 3 when a comparison or a check of the report does not hold.
+    Exit code 3 when a comparison or a check of the report does not hold. A demo that is stopped
+    (Ctrl-C, SIGTERM, SIGHUP) ends what it started.
     """
     from workbench.config import load_settings
-    from workbench.demo import Scale, check_start_over, demo, start_over
+    from workbench.demo import Scale, check_start_over, chosen, demo, start_over
+    from workbench.stack.lock import Stopped
 
     started = time.monotonic()
     said = ""
@@ -38,6 +58,9 @@ def command(
         said = message
 
     settings = load_settings()
+    scale = Scale(history_days=history_days, symbols=symbols, live_events=live_events)
+    # Before anything is removed: the reference data may have fewer symbols.
+    chosen(settings, scale)
     if fresh:
         check_start_over(settings)
         if not yes:
@@ -47,8 +70,12 @@ def command(
                 abort=True,
             )
         start_over(settings, say)
-    scale = Scale(history_days=history_days, symbols=symbols, live_events=live_events)
-    outcome = demo(settings, scale, keep=keep, say=say)
+    try:
+        outcome = demo(settings, scale, keep=keep, say=say)
+    except Stopped as stopped:
+        click.echo("stopped", err=True)
+        # As a shell tells it: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
+        sys.exit(128 + stopped.number)
     click.echo()
     print_rows(("the demo", ""), [*outcome.facts, ("time", f"{outcome.seconds:.0f} s")])
     click.echo()

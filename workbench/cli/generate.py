@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from pathlib import Path
 
@@ -9,9 +10,15 @@ import click
 
 from workbench.cli.output import print_rows, progress
 
+#: A day is made in memory: 1.2 KB a trade event.
+MOST_RECORDS = 5_000_000
+MOST_DEFECTS = 1_000_000
+
 
 @click.command("generate")
-@click.option("--days", default=1, show_default=True, type=click.IntRange(1), help="Days to make.")
+@click.option(
+    "--days", default=1, show_default=True, type=click.IntRange(1, 5_000), help="Days to make."
+)
 @click.option(
     "--start",
     default="2024-01-02",
@@ -29,7 +36,7 @@ from workbench.cli.output import print_rows, progress
     "--events",
     default=20_000,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_RECORDS),
     help="Good trade events a day, over all symbols.",
 )
 @click.option(
@@ -50,20 +57,36 @@ from workbench.cli.output import print_rows, progress
     help="Form of the records.",
 )
 @click.option("--gzip", is_flag=True, help="Pack JSON lines.")
-@click.option("--quotes", default=0, type=click.IntRange(0), help="Best quotes a day.")
-@click.option("--books", default=0, type=click.IntRange(0), help="Order books a day.")
 @click.option(
-    "--malformed", default=0, type=click.IntRange(0), help="Unreadable or wrong records a day."
+    "--quotes", default=0, type=click.IntRange(0, MOST_RECORDS), help="Best quotes a day."
 )
-@click.option("--duplicates", default=0, type=click.IntRange(0), help="Exact repeats a day.")
+@click.option("--books", default=0, type=click.IntRange(0, MOST_RECORDS), help="Order books a day.")
 @click.option(
-    "--late", default=0, type=click.IntRange(0), help="Executions 10-30 minutes late, a day."
-)
-@click.option(
-    "--future", default=0, type=click.IntRange(0), help="Records stamped ten years ahead, a day."
+    "--malformed",
+    default=0,
+    type=click.IntRange(0, MOST_DEFECTS),
+    help="Unreadable or wrong records a day.",
 )
 @click.option(
-    "--unroutable", default=0, type=click.IntRange(0), help="Records of no known status, a day."
+    "--duplicates", default=0, type=click.IntRange(0, MOST_DEFECTS), help="Exact repeats a day."
+)
+@click.option(
+    "--late",
+    default=0,
+    type=click.IntRange(0, MOST_DEFECTS),
+    help="Executions 10-30 minutes late, a day.",
+)
+@click.option(
+    "--future",
+    default=0,
+    type=click.IntRange(0, MOST_DEFECTS),
+    help="Records stamped ten years ahead, a day.",
+)
+@click.option(
+    "--unroutable",
+    default=0,
+    type=click.IntRange(0, MOST_DEFECTS),
+    help="Records of no known status, a day.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
 def command(
@@ -100,13 +123,18 @@ def command(
         raise UsageError(
             "malformed records cannot be typed columns", hint="write them with --format jsonl"
         )
+    # A number has few digits; any other text is a list of names.
     wanted = (
-        int(symbols) if symbols.isdigit() else [s.strip() for s in symbols.split(",") if s.strip()]
+        int(symbols)
+        if re.fullmatch(r"-?[0-9]{1,9}", symbols)
+        else [s.strip() for s in symbols.split(",") if s.strip()]
     )
     instruments = choose(load_instruments(symbols_in_force(load_settings())), wanted)
     defects = Defects(malformed, duplicates, late, future, unroutable)
     rows: list[tuple[date, str, int, int]] = []
-    for number, day in enumerate(days_from(start.date(), days, instruments), 1):
+    # All of them before the first is written: the calendar may end before the last.
+    every = list(days_from(start.date(), days, instruments))
+    for number, day in enumerate(every, 1):
         made = generate_day(day, seed, instruments, events, defects, quotes=quotes, books=books)
         counts = {
             "trades": made.truth["trades"]["lines"],

@@ -68,6 +68,10 @@ def locked(layout: Layout, progress: Progress) -> Iterator[int]:
 class Stopped(KeyboardInterrupt):
     """A signal asked us to stop; unwinds like Ctrl-C does."""
 
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
 
 class Signals:
     """SIGINT, SIGTERM and SIGHUP unwind the block, once, and never in the middle of a `hold`."""
@@ -83,7 +87,7 @@ class Signals:
             signal.signal(name, signal.SIG_IGN)
         self._pending = number
         if not self._holding:
-            raise Stopped(signal.Signals(number).name)
+            raise Stopped(number)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -94,7 +98,7 @@ class Signals:
         finally:
             self._holding = False
         if self._pending is not None:
-            raise Stopped(signal.Signals(self._pending).name)
+            raise Stopped(self._pending)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -102,7 +106,9 @@ class Signals:
         if current_thread() is not main_thread():
             yield
             return
-        before = {name: signal.signal(name, self._stop) for name in WATCHED}
+        # What is ignored stays so: under nohup a closed terminal must not end us.
+        heard = [name for name in WATCHED if signal.getsignal(name) != signal.SIG_IGN]
+        before = {name: signal.signal(name, self._stop) for name in heard}
         try:
             yield
         finally:

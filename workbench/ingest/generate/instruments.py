@@ -92,9 +92,11 @@ def choose(instruments: Sequence[Instrument], wanted: int | Sequence[str]) -> li
     Raises
     ------
     UsageError
-        Where a name is not in the reference data, or there are fewer than `wanted`.
+        Where a name is not in the reference data, there are fewer than `wanted`, or none is wanted.
     """
     if not isinstance(wanted, int):
+        if not wanted:
+            raise UsageError("no symbols asked for", hint="how many, or names: AAPL,BTCUSDT")
         known = {each.symbol: each for each in instruments}
         for symbol in wanted:
             if symbol not in known:

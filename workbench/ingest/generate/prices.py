@@ -136,8 +136,8 @@ class Path:
         if times is None:
             raise UsageError(f"{instrument.symbol} does not trade on {day}", hint="a weekday")
         self.start_ms, self.end_ms = times
-        levels = _daily(seed, instrument, day.year)
         number = _day_number(day)
+        levels = _daily(seed, instrument, day.year)
         before, close = levels[number - 1], levels[number]
         own = stream(seed, "path", instrument.symbol, day.toordinal())
         open_ = before + _OVERNIGHT * (close - before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from gzip import GzipFile
 from pathlib import Path
 
@@ -26,6 +26,11 @@ def days_from(start: date, count: int, instruments: list[Instrument]) -> Iterato
 
     One day alone is the start itself, whatever day it is.
 
+    Raises
+    ------
+    UsageError
+        Where the calendar ends before that.
+
     Examples
     --------
     >>> stock = Instrument("AAPL", "Information Technology", "MEGA", "NASDAQ", 10**6, 10**8)
@@ -33,12 +38,18 @@ def days_from(start: date, count: int, instruments: list[Instrument]) -> Iterato
     ['2024-01-05', '2024-01-08']
     """
     every_day = count == 1 or all(each.is_crypto for each in instruments)
-    day = start
-    while count:
+    left = count
+    for ordinal in range(start.toordinal(), date.max.toordinal() + 1):
+        if not left:
+            return
+        day = date.fromordinal(ordinal)
         if every_day or day.weekday() < 5:
             yield day
-            count -= 1
-        day += timedelta(days=1)
+            left -= 1
+    if left:
+        raise UsageError(
+            f"{count} days from {start} go beyond {date.max}", hint="an earlier start or fewer days"
+        )
 
 
 def write_day(
