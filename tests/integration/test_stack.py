@@ -218,6 +218,42 @@ def test_an_up_that_is_ended_leaves_no_process(tmp_path: Path, name: str) -> Non
     assert not of_folder(folder)
 
 
+def of_project(folder: Path) -> list[psutil.Process]:
+    """Every process that works in a project: of the stack, of PyFlink, of a report."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("WORKBENCH_PROJECT") == str(folder):
+                found.append(process)
+    return [*found, *of_folder(folder / ".workbench")]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_demo_that_is_ended_leaves_no_process(tmp_path: Path, name: str) -> None:
+    said = tmp_path / "said"
+    with said.open("w") as stderr:
+        demo = subprocess.Popen(
+            [sys.executable, "-c", "from workbench.cli import main; main(['demo'])"],
+            env={**os.environ, "WORKBENCH_PROJECT": str(tmp_path)},
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    try:
+        # By then `up` is through: it has a guard of its own, the rest of the demo has none.
+        until(lambda: "history:" in said.read_text())
+        assert len(of_folder(tmp_path / ".workbench")) == 3
+        demo.send_signal(signal.Signals[name])
+        assert demo.wait(60) == 128 + signal.Signals[name]
+        assert said.read_text().splitlines()[-1] == "stopped"
+        assert "Traceback" not in said.read_text()
+        assert not of_project(tmp_path)
+    finally:
+        demo.kill()
+        demo.wait(10)
+        Stack(load_settings(tmp_path)).down()
+
+
 def test_an_up_that_fails_leaves_no_process(tmp_path: Path) -> None:
     stack = Stack(load_settings(tmp_path, stack={"slots": 1}))
     stack.layout.make()
