@@ -6,7 +6,7 @@ import json
 
 import click
 
-from workbench.cli.output import print_rows
+from workbench.cli.output import print_json, print_rows
 from workbench.config import load_settings
 
 
@@ -28,6 +28,6 @@ def show(form: str | None) -> None:
     values = explain(load_settings())
     if form == "json":
         rows = [{"setting": v.name, "value": v.value, "source": v.source} for v in values]
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     print_rows(("setting", "value", "source"), [(v.name, _text(v.value), v.source) for v in values])

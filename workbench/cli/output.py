@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import click
@@ -24,6 +25,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value
+
+
+def _json(value: Any) -> Any:
+    """The same for JSON, also inside lists and structs: no number there is infinite or NaN."""
+    if isinstance(value, dict):
+        return {str(_plain(key)): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        return None
+    return _plain(value)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON that every reader takes; infinite and NaN are null."""
+    click.echo(json.dumps(_json(value), indent=2, default=str, allow_nan=False))
 
 
 def _cell(value: Any) -> str:
@@ -52,8 +69,7 @@ def _markdown(columns: Sequence[str], rows: list[list[str]]) -> str:
 def print_rows(columns: Sequence[str], rows: Iterable[Row], form: str = "table") -> None:
     """Print rows as ``table``, ``csv``, ``json`` or ``md`` on stdout."""
     if form == "json":
-        out = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
-        click.echo(json.dumps(out, indent=2, default=str))
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
     cells = [[_cell(value) for value in row] for row in rows]
     if form == "csv":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.output import format_options, print_rows, progress
+from workbench.cli.output import format_options, print_json, print_rows, progress
 from workbench.errors import UsageError
 
 
@@ -29,7 +29,13 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 @click.argument("name")
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
 @click.option("--as-of", help="Moment of event time the report is about; short for -p as_of=...")
-@click.option("--cell-timeout", default=600, show_default=True, help="Seconds one cell may take.")
+@click.option(
+    "--cell-timeout",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    help="Seconds one cell may take.",
+)
 @format_options
 def run(
     name: str, given: tuple[str, ...], as_of: str | None, cell_timeout: int, form: str | None
@@ -101,15 +107,15 @@ def list_command(parameters: bool, form: str | None) -> None:
 @format_options
 def show(run: str, what: str | None, form: str | None) -> None:
     """Show a RUN: its id, the start of one, or the name of a report for its newest run."""
-    import json
-
     from workbench.config import load_settings
     from workbench.reports.runs import find_run
 
+    if not run.strip():
+        raise UsageError("RUN is empty", hint="`workbench report list` lists the runs")
     kept = find_run(load_settings(), run)
     told = kept.summary
     if what is None and form == "json":
-        click.echo(json.dumps(told, indent=2))
+        print_json(told)
         return
     if what is None:
         click.echo(f"{told['title']}  {told['run']}  as of {told['as_of']}  {told['verdict']}")
