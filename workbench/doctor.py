@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -119,11 +120,27 @@ def _ports(settings: Settings) -> Iterator[Check]:
             yield Check("ports", "fail", taken, f"end it, or set stack.{name}_port to 0")
 
 
+def _obstacle(folder: Path) -> str:
+    """Why nothing can be written in `folder`, which need not exist yet; empty where it can."""
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        # Only making something tells: root may write everywhere, but not in /proc.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".workbench-doctor-"):
+            return ""
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+
+
 def _disk(settings: Settings) -> Iterator[Check]:
-    for name, folder in (
-        ("stack", settings.stack_folder),
-        ("warehouse", settings.warehouse),
+    for name, folder, setting in (
+        ("stack", settings.stack_folder, "stack.folder"),
+        ("warehouse", settings.warehouse, "lake.warehouse"),
     ):
+        if obstacle := _obstacle(folder):
+            message = f"the {name} cannot be written in {folder} ({obstacle})"
+            yield Check("disk", "fail", message, f"choose another folder in {setting}")
+            continue
         free = free_bytes(folder)
         state: State = "ok"
         if free < COMFORTABLE_DISK_BYTES:
@@ -151,11 +168,24 @@ def _catalog(settings: Settings) -> Iterator[Check]:
 
     if lake.is_embedded(settings) and not lake.catalog_file(settings).is_file():
         where = lake.catalog_file(settings)
+        if _obstacle(settings.warehouse):
+            message = f"cannot be made: {where}"
+            yield Check("catalog", "fail", message, "choose another folder in lake.warehouse")
+            return
         yield Check("catalog", "note", f"not made yet: {where}", "workbench tables apply")
         return
     catalog = lake.load_catalog(settings, create=False)
     tables = [name for space in catalog.list_namespaces() for name in catalog.list_tables(space)]
     yield Check("catalog", "ok", f"{settings.lake.catalog}: {len(tables)} tables")
+
+
+def _duckdb(settings: Settings) -> Iterator[Check]:
+    from workbench.lake.database import connect
+
+    connect(settings).close()
+    bounds = settings.duckdb
+    sizes = f"{bounds.memory_limit} of memory, {bounds.max_temp_directory_size} of disk"
+    yield Check("duckdb", "ok", f"a session may take {sizes}")
 
 
 def _client_properties(settings: Settings) -> dict[str, str]:
@@ -206,13 +236,23 @@ CHECKS: dict[str, Callable[[Settings], Iterator[Check]]] = {
     "ports": _ports,
     "disk": _disk,
     "memory": _memory,
+    "duckdb": _duckdb,
     "catalog": _catalog,
     "stack": _stack,
 }
 
 
-def examine(settings: Settings) -> Iterator[Check]:
+#: Checks that need no settings.
+MACHINE_CHECKS = ("python", "packages", "java")
+
+
+def examine(settings: Settings | WorkbenchError) -> Iterator[Check]:
     """Yield one line per thing that was looked at, as it is found.
+
+    Parameters
+    ----------
+    settings
+        The settings in force, or why there are none: then only the machine is looked at.
 
     A check that cannot be made is a line too: one broken part never hides the others.
 
@@ -222,9 +262,13 @@ def examine(settings: Settings) -> Iterator[Check]:
     >>> next(examine(load_settings())).name
     'python'
     """
-    for name, check in CHECKS.items():
+    names = tuple(CHECKS)
+    if isinstance(settings, WorkbenchError):
+        yield Check("settings", "fail", settings.message, settings.hint or "")
+        settings, names = Settings.model_construct(), MACHINE_CHECKS
+    for name in names:
         try:
-            yield from check(settings)
+            yield from CHECKS[name](settings)
         except WorkbenchError as error:
             yield Check(name, "fail", error.message, error.hint or "")
         except Exception as error:

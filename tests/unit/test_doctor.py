@@ -97,3 +97,40 @@ def test_a_broken_catalog_is_reported(tmp_path: Path) -> None:
     (tmp_path / "warehouse" / "catalog.db").write_text("this is no database, whatever its name")
     checks = of(list(examine(load_settings(tmp_path))), "catalog")
     assert [check.state for check in checks] == ["fail"]
+
+
+@pytest.mark.parametrize("warehouse", ["/dev/null/x", "/proc/w"])
+def test_a_warehouse_that_cannot_be_is_broken(tmp_path: Path, warehouse: str) -> None:
+    settings = load_settings(tmp_path, lake={"warehouse": warehouse})
+    (disk,) = [check for check in CHECKS["disk"](settings) if "warehouse" in check.message]
+    (catalog,) = CHECKS["catalog"](settings)
+    for check in (disk, catalog):
+        assert check.state == "fail"
+        assert warehouse in check.message
+        assert "lake.warehouse" in check.fix
+
+
+@pytest.mark.parametrize("name", ["memory_limit", "max_temp_directory_size"])
+def test_a_bound_that_duckdb_does_not_take_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(f"WORKBENCH_DUCKDB__{name}".upper(), "lots")
+    code, out = run(capsys, "--json")
+    (check,) = [check for check in json.loads(out)["checks"] if check["name"] == "duckdb"]
+    assert (code, check["state"]) == (1, "fail")
+    assert f"duckdb.{name}" in check["message"]
+    assert "got 'lots'" in check["message"]
+    assert check["fix"] == "write for example 2GB"
+
+
+def test_settings_that_cannot_be_used_are_a_line_of_their_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKBENCH_KAFAK__PROFILE", "full")
+    code, out = run(capsys)
+    assert code == 1
+    lines = out.splitlines()
+    assert lines[0].startswith("fail  settings   no setting has the variable WORKBENCH_KAFAK")
+    assert lines[0].endswith("-> did you mean WORKBENCH_KAFKA__PROFILE?")
+    assert any("python" in line for line in lines[1:])
+    assert not any("disk" in line for line in lines), "of which folder?"

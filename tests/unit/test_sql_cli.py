@@ -311,3 +311,19 @@ def test_what_is_not_utf8_is_named_with_its_line(project: Settings, tmp_path: Pa
         assert f"{name} is not UTF-8 text at line 2" in str(result.exception)
     file.write_bytes(b"\xef\xbb\xbfSELECT 1 AS a")
     assert run("-f", str(file), "--csv").output == "a\n1\n"
+
+
+def test_json_has_no_infinity(project: Settings) -> None:
+    told = run("-c", "SELECT 1 / 0::DOUBLE AS a, ['nan'::DOUBLE] AS b", "--json").output
+    assert json.loads(told, parse_constant=pytest.fail) == [{"a": None, "b": [None]}]
+
+
+def test_a_bound_that_duckdb_does_not_take_is_an_error_of_usage(
+    project: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in ("lots", "1KB", "80%"):
+        monkeypatch.setenv("WORKBENCH_DUCKDB__MEMORY_LIMIT", value)
+        error = run("-c", "SELECT 1").exception
+        assert isinstance(error, UsageError)
+        assert "duckdb.memory_limit" in str(error)
+        assert f"got {value!r}" in str(error)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
-from workbench.config import load_settings
+from workbench.cli.output import print_json
+from workbench.config import Settings, load_settings
+from workbench.errors import UsageError
 
 
 @click.command()
@@ -19,8 +20,14 @@ def command(form: str | None) -> int:
     """
     from workbench.doctor import examine
 
+    settings: Settings | UsageError
+    try:
+        settings = load_settings()
+    except UsageError as error:
+        # What is wrong with the settings is a line of its own, not the end of the look.
+        settings = error
     checks = []
-    for check in examine(load_settings()):
+    for check in examine(settings):
         checks.append(check)
         if form is None:
             fix = f"  -> {check.fix}" if check.fix and check.state != "ok" else ""
@@ -28,7 +35,7 @@ def command(form: str | None) -> int:
     broken = sum(check.state == "fail" for check in checks)
     if form == "json":
         rows = [{**asdict(check), "fix": check.fix or None} for check in checks]
-        click.echo(json.dumps({"ok": not broken, "checks": rows}, indent=2))
+        print_json({"ok": not broken, "checks": rows})
     elif broken:
         click.echo(f"{broken} broken", err=True)
     return 1 if broken else 0

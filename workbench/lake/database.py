@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -52,11 +53,11 @@ class PinnedDatabase:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._closed = False
-        self._connection = _connect(settings)
-        load_macros(self._connection)
-        for schema in sorted({name.split(".")[0] for name in [*pins, views.REFERENCE]}):
-            self._connection.execute(f"CREATE SCHEMA {views.quote_name(schema)}")
-        _load_symbols(self._connection, symbols_in_force(settings))
+        self._connection = connect(settings)
+        with _enough_memory(settings):
+            for schema in sorted({name.split(".")[0] for name in [*pins, views.REFERENCE]}):
+                self._connection.execute(f"CREATE SCHEMA {views.quote_name(schema)}")
+            _load_symbols(self._connection, symbols_in_force(settings))
         if any(pin.delete_count for pin in pins.values()):
             _load_iceberg(self._connection)
         if read_only:
@@ -206,25 +207,49 @@ def _interactive() -> bool:
     return sys.stderr.isatty()
 
 
-def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
-    bounds = settings.duckdb
+def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB in memory with the macros alone, within the bounds of the settings.
+
+    Raises
+    ------
+    UsageError
+        Where DuckDB does not take one of the bounds; names the setting and its value.
+    """
     config: dict[str, Any] = {
-        "memory_limit": bounds.memory_limit,
-        "max_temp_directory_size": bounds.max_temp_directory_size,
         # Local variables of the caller are not tables: a query means the same everywhere.
         "python_enable_replacements": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    if bounds.threads:
-        config["threads"] = bounds.threads
-    try:
-        connection = duckdb.connect(":memory:", config=config)
-    except duckdb.Error as error:
-        raise translate(error) from error
-    connection.execute("SET GLOBAL TimeZone = 'UTC'")
-    connection.execute("SET GLOBAL parquet_metadata_cache = true")
+    connection = duckdb.connect(":memory:", config=config)
+    with _enough_memory(settings):
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL parquet_metadata_cache = true")
+        # One by one: DuckDB does not say which one it refuses.
+        for name, value in settings.duckdb.model_dump(exclude_none=True).items():
+            try:
+                connection.execute(f"SET GLOBAL {name} = {views.quote_text(str(value))}")
+            except (duckdb.ParserException, duckdb.InvalidInputException) as error:
+                first = translate(error).message.split(" (")[0]
+                raise UsageError(
+                    f"setting duckdb.{name}: {first}, got {value!r}",
+                    hint="write for example 4" if name == "threads" else "write for example 2GB",
+                ) from error
+        load_macros(connection)
     return connection
+
+
+@contextmanager
+def _enough_memory(settings: Settings) -> Iterator[None]:
+    """Name the setting where its bound is too low for anything at all."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise UsageError(
+            "setting duckdb.memory_limit: too little to open a session, "
+            f"got {settings.duckdb.memory_limit!r}",
+            hint="write for example 2GB",
+        ) from error
 
 
 def _lock_down(
