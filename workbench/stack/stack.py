@@ -19,6 +19,7 @@ from workbench.stack.files import (
     Layout,
     check_free_space,
     check_own_folder,
+    free_bytes,
     remove,
     write_atomic,
 )
@@ -51,11 +52,11 @@ START_TIMEOUT = 120.0
 
 
 def _explain_death(layout: Layout, part: str) -> StackError:
-    out = [
-        *tail(layout.logs / f"{part}.log", 40),
-        *tail(layout.logs / f"{part}.out", 40),
-    ]
-    if any("No space left on device" in line for line in out):
+    files = [layout.logs / f"{part}{suffix}" for suffix in (".log", ".out")]
+    out = [line for file in files for line in tail(file, 40)]
+    # The log lies on the same disk: where that is full, the cause may not have been written.
+    no_room = free_bytes(layout.folder) < 1 << 20
+    if no_room or any("No space left on device" in line for line in out):
         return StackError(
             f"{part} ended: the disk of {layout.folder} is full",
             hint="make room, or set stack.folder to a larger disk, then `workbench stack up`",
