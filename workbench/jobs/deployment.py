@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.config import Settings
 from workbench.contracts import JOBS
+from workbench.errors import UsageError
 from workbench.ingest.reference import ensure_symbols
 from workbench.lake.catalog import flink_catalog_options
 from workbench.stack import endpoints
@@ -19,8 +20,77 @@ _LOGIN = {
 }
 
 
+# What librdkafka 2.16 and the Kafka client of the connector (4.x) both know, with the same values.
+_BOTH = """
+acks allow.auto.create.topics auto.commit.interval.ms auto.offset.reset batch.size
+bootstrap.servers check.crcs client.dns.lookup client.id client.rack compression.type
+connections.max.idle.ms delivery.timeout.ms enable.auto.commit enable.idempotence
+enable.metrics.push fetch.max.bytes fetch.min.bytes group.id group.instance.id group.protocol
+group.remote.assignor heartbeat.interval.ms isolation.level linger.ms
+max.in.flight.requests.per.connection max.partition.fetch.bytes max.poll.interval.ms
+metadata.max.age.ms metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy
+reconnect.backoff.max.ms reconnect.backoff.ms request.timeout.ms retries retry.backoff.max.ms
+retry.backoff.ms sasl.jaas.config sasl.kerberos.min.time.before.relogin
+sasl.kerberos.service.name sasl.mechanism security.protocol session.timeout.ms
+socket.connection.setup.timeout.ms ssl.cipher.suites ssl.endpoint.identification.algorithm
+ssl.key.password ssl.keystore.location ssl.keystore.password transaction.timeout.ms
+"""
+_SAME = frozenset(_BOTH.split())
+_RENAMED = {
+    "compression.codec": "compression.type",
+    "fetch.message.max.bytes": "max.partition.fetch.bytes",
+    "fetch.wait.max.ms": "fetch.max.wait.ms",
+    "max.in.flight": "max.in.flight.requests.per.connection",
+    "message.max.bytes": "max.request.size",
+    "message.send.max.retries": "retries",
+    "message.timeout.ms": "delivery.timeout.ms",
+    "metadata.broker.list": "bootstrap.servers",
+    "queue.buffering.max.ms": "linger.ms",
+    "request.required.acks": "acks",
+    "sasl.mechanisms": "sasl.mechanism",
+    "socket.receive.buffer.bytes": "receive.buffer.bytes",
+    "socket.send.buffer.bytes": "send.buffer.bytes",
+    "socket.timeout.ms": "request.timeout.ms",
+    "ssl.ca.location": "ssl.truststore.location",
+    "ssl.ca.pem": "ssl.truststore.certificates",
+    "ssl.certificate.pem": "ssl.keystore.certificate.chain",
+    "ssl.key.pem": "ssl.keystore.key",
+}
+# Values whose name in Java is another one.
+_VALUES = {
+    ("ssl.endpoint.identification.algorithm", "none"): "",
+    ("socket.receive.buffer.bytes", "0"): "-1",
+    ("socket.send.buffer.bytes", "0"): "-1",
+}
+# The kind of file or text that librdkafka's property holds; Java takes another one for granted.
+_STORES = {
+    "ssl.ca.location": ("ssl.truststore.type", "PEM"),
+    "ssl.ca.pem": ("ssl.truststore.type", "PEM"),
+    "ssl.certificate.pem": ("ssl.keystore.type", "PEM"),
+    "ssl.key.pem": ("ssl.keystore.type", "PEM"),
+    "ssl.keystore.location": ("ssl.keystore.type", "PKCS12"),
+}
+_INSTEAD = {
+    "enable.ssl.certificate.verification": "Java always verifies: name the CA in ssl.ca.location, "
+    "which becomes Java's ssl.truststore.location",
+    "partition.assignment.strategy": "leave it out: Flink assigns the partitions itself",
+    "sasl.kerberos.keytab": "use Flink's own security.kerberos.login.keytab",
+    "sasl.kerberos.principal": "use Flink's own security.kerberos.login.principal",
+    "ssl.certificate.location": "give its text in ssl.certificate.pem, which becomes Java's "
+    "ssl.keystore.certificate.chain",
+    "ssl.key.location": "give its text in ssl.key.pem, which becomes Java's ssl.keystore.key",
+    "transactional.id": "leave it out: Flink sets it from flink.deployment",
+}
+
+
 def java_client_properties(settings: Settings) -> dict[str, str]:
     """Return the Java client's properties for the librdkafka ones of the settings.
+
+    Raises
+    ------
+    UsageError
+        For a property that has no counterpart in Java: a job without it would not do what the
+        Python clients do, and Java itself ignores what it does not know.
 
     Examples
     --------
@@ -34,16 +104,34 @@ def java_client_properties(settings: Settings) -> dict[str, str]:
     password = given.pop("sasl.password", "")
     if settings.kafka.password is not None:
         password = settings.kafka.password.get_secret_value()
-    if "ssl.ca.location" in given:
-        given["ssl.truststore.type"] = "PEM"
-        given["ssl.truststore.location"] = given.pop("ssl.ca.location")
+    if given.get("ssl.ca.location") == "probe":
+        # The CAs of the machine; Java takes its own where it is told nothing.
+        del given["ssl.ca.location"]
+    java: dict[str, str] = {}
+    # Those with Java's own name last: they win over their other name in librdkafka.
+    for key in sorted(given, key=lambda key: key in _SAME):
+        if key not in _SAME and key not in _RENAMED:
+            raise UsageError(
+                f"kafka.properties: {key!r} is not known to the Java client of the jobs",
+                hint=_INSTEAD.get(key, "leave it out: Java has no property for it"),
+            )
+        java[_RENAMED.get(key, key)] = _VALUES.get((key, given[key]), given[key])
+        if key in _STORES:
+            java.update([_STORES[key]])
     if user is not None:
-        mechanism = given.get("sasl.mechanism", given.get("sasl.mechanisms", "PLAIN"))
-        login = _LOGIN.get(mechanism, _LOGIN["PLAIN"])
-        given["sasl.jaas.config"] = (
-            f"{login} required username={_jaas(user)} password={_jaas(password)};"
+        java["sasl.jaas.config"] = _login(
+            java.setdefault("sasl.mechanism", "PLAIN"), user, password
         )
-    return given
+    return java
+
+
+def _login(mechanism: str, user: str, password: str) -> str:
+    if mechanism not in _LOGIN:
+        raise UsageError(
+            f"kafka.properties: sasl.username is not for sasl.mechanism {mechanism!r}",
+            hint=f"the jobs log in with {', '.join(_LOGIN)}",
+        )
+    return f"{_LOGIN[mechanism]} required username={_jaas(user)} password={_jaas(password)};"
 
 
 def _jaas(text: str) -> str:

@@ -1,0 +1,92 @@
+"""The properties of the Python clients become those of the Java client, none is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from workbench.config import load_settings
+from workbench.errors import UsageError
+from workbench.jobs import deployment
+from workbench.jobs.deployment import java_client_properties
+
+
+def java(folder: Path, password: str | None = None, **properties: str) -> dict[str, str]:
+    given = {key.replace("_", "."): value for key, value in properties.items()}
+    kafka = {"properties": given, "password": password}
+    return java_client_properties(load_settings(folder, kafka=kafka))
+
+
+@pytest.mark.parametrize("name", ["sasl_mechanism", "sasl_mechanisms"])
+def test_a_login_by_scram_under_both_names(tmp_path: Path, name: str) -> None:
+    told = java(tmp_path, 'p"w', sasl_username="me", **{name: "SCRAM-SHA-512"})
+    assert told.keys() == {"sasl.mechanism", "sasl.jaas.config"}
+    assert told["sasl.mechanism"] == "SCRAM-SHA-512"
+    assert "scram.ScramLoginModule required" in told["sasl.jaas.config"]
+    assert told["sasl.jaas.config"].endswith('username="me" password="p\\"w";')
+
+
+def test_the_name_of_java_wins(tmp_path: Path) -> None:
+    for names in (("sasl_mechanism", "sasl_mechanisms"), ("sasl_mechanisms", "sasl_mechanism")):
+        values = {name: name.replace("_", ".") for name in names}
+        assert java(tmp_path, **values) == {"sasl.mechanism": "sasl.mechanism"}
+
+
+def test_a_login_java_has_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"OAUTHBEARER.*PLAIN, SCRAM-SHA-256"):
+        java(tmp_path, sasl_username="me", sasl_mechanism="OAUTHBEARER")
+
+
+def test_what_both_know_goes_through_as_it_is(tmp_path: Path) -> None:
+    both = {"security_protocol": "SASL_SSL", "client_id": "desk", "linger_ms": "5"}
+    assert java(tmp_path, **both) == {
+        "security.protocol": "SASL_SSL",
+        "client.id": "desk",
+        "linger.ms": "5",
+    }
+
+
+def test_certificates_as_text_and_as_files(tmp_path: Path) -> None:
+    assert java(tmp_path, ssl_ca_pem="CA", ssl_certificate_pem="C", ssl_key_pem="K") == {
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.certificates": "CA",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.certificate.chain": "C",
+        "ssl.keystore.key": "K",
+    }
+    assert java(tmp_path, ssl_ca_location="/ca.pem", ssl_keystore_location="/k.p12") == {
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": "/ca.pem",
+        "ssl.keystore.type": "PKCS12",
+        "ssl.keystore.location": "/k.p12",
+    }
+    assert java(tmp_path, ssl_ca_location="probe") == {}
+    assert java(tmp_path, ssl_endpoint_identification_algorithm="none") == {
+        "ssl.endpoint.identification.algorithm": ""
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("ssl.key.location", "ssl.keystore.key"),
+        ("enable.ssl.certificate.verification", "ssl.truststore.location"),
+        ("broker.address.family", "Java has no property for it"),
+        ("sasl.mechanims", "leave it out"),
+    ],
+)
+def test_what_java_does_not_know_is_not_lost(tmp_path: Path, key: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"{key}.*{said}") as error:
+        java(tmp_path, **{key: "s3cret"})
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", sorted({*deployment._RENAMED, *deployment._INSTEAD}))
+def test_the_names_said_to_be_of_librdkafka_are(key: str) -> None:
+    """It refuses a value, at most: a name it does not know would never get this far."""
+    try:
+        AdminClient({key: "0"})
+    except Exception as error:
+        assert "No such configuration property" not in str(error)
