@@ -13,6 +13,7 @@ from typing import Literal
 
 from workbench.config import Settings
 from workbench.errors import WorkbenchError
+from workbench.provenance import hide_in_text
 from workbench.stack.files import CHECKOUT, MINIMUM_FREE_BYTES, free_bytes
 
 State = Literal["ok", "note", "warn", "fail"]
@@ -272,5 +273,6 @@ def examine(settings: Settings | WorkbenchError) -> Iterator[Check]:
         except WorkbenchError as error:
             yield Check(name, "fail", error.message, error.hint or "")
         except Exception as error:
-            said = (str(error).splitlines() or [""])[0]
+            given = {**settings.kafka.properties, **settings.lake.properties}
+            said = (hide_in_text(str(error), given).splitlines() or [""])[0]
             yield Check(name, "fail", f"{type(error).__name__}: {said}", "make setup")

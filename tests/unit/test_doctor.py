@@ -134,3 +134,15 @@ def test_settings_that_cannot_be_used_are_a_line_of_their_own(
     assert lines[0].endswith("-> did you mean WORKBENCH_KAFKA__PROFILE?")
     assert any("python" in line for line in lines[1:])
     assert not any("disk" in line for line in lines), "of which folder?"
+
+
+def test_what_a_library_says_has_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: object) -> None:
+        raise RuntimeError("no login with hunter2 at postgresql://me:hunter2@db/lake")
+
+    monkeypatch.setitem(CHECKS, "catalog", broken)
+    settings = load_settings(tmp_path, lake={"properties": {"token": "hunter2"}})
+    (check,) = of(list(examine(settings)), "catalog")
+    assert check.message == "RuntimeError: no login with (hidden) at postgresql://(hidden)@db/lake"

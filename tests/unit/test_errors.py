@@ -65,3 +65,16 @@ def test_a_working_directory_that_is_gone(
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert "the working directory is gone" in said(capsys, "config", "show")
+
+
+def test_an_error_of_a_library_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("cannot reach thrift://me:hunter2@db")
+
+    monkeypatch.setattr("workbench.cli.config.load_settings", broken)
+    with pytest.raises(SystemExit) as end:
+        main(["config", "show"])
+    assert end.value.code == 1
+    assert "cannot reach thrift://(hidden)@db" in capsys.readouterr().err

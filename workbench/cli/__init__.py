@@ -84,10 +84,12 @@ def main(argv: list[str] | None = None) -> Any:
     except Exception as error:
         if "--debug" in arguments:
             raise
+        from workbench.provenance import hide_in_text
+
+        # The message of some library: an address in it may have a password.
+        said = (hide_in_text(str(error), {}).splitlines() or [""])[0]
         click.echo(
-            f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} "
-            "(workbench --debug ... shows where)",
-            err=True,
+            f"error: {type(error).__name__}: {said} (workbench --debug ... shows where)", err=True
         )
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
