@@ -24,6 +24,7 @@ from workbench.broker.clients import (
 from workbench.config import Settings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.ingest.files import FORMS, STDIN, TOPIC_OF_FORM, iter_batches
+from workbench.ingest.interrupts import Interrupts
 from workbench.ingest.pace import due_times, event_times
 from workbench.ingest.tally import Tally
 
@@ -260,9 +261,10 @@ def replay(
     rows = _FAST_ROWS if speed is None else _PACED_ROWS
     batches = iter_batches(paths, form, batch_rows=rows, tally=done.tally)
     sender = Sender(settings, topics_of(form) if form in FORMS else ())
-    clock = _Clock(sender, speed, progress)
+    interrupts = Interrupts()
+    clock = _Clock(sender, speed, progress, interrupts)
     try:
-        with kafka_errors(settings):
+        with interrupts.caught(), kafka_errors(settings):
             while True:
                 before = done.tally.rows
                 for batch in batches:
@@ -292,8 +294,11 @@ def replay(
 class _Clock:
     """Sends each record when it is due, or at once."""
 
-    def __init__(self, sender: Sender, speed: float | None, progress: Progress) -> None:
+    def __init__(
+        self, sender: Sender, speed: float | None, progress: Progress, interrupts: Interrupts
+    ) -> None:
         self._sender = sender
+        self._interrupts = interrupts
         self._speed = speed
         self._progress = progress
         self._begun = self._told = time.monotonic()
@@ -318,7 +323,8 @@ class _Clock:
     def send(self, batch: pa.RecordBatch) -> None:
         topics, keys, values = (column.to_pylist() for column in batch.columns)
         if self._speed is None:
-            self._sender.send(topics, keys, values)
+            with self._interrupts.held():
+                self._sender.send(topics, keys, values)
             self.tell()
             return
         due = due_times(event_times(batch.column(2)), self._event_ms)
@@ -328,7 +334,8 @@ class _Clock:
             now_ms = self._now(due)
             end = int(due.searchsorted(now_ms, side="right"))
             if end > start:
-                self._sender.send(topics[start:end], keys[start:end], values[start:end])
+                with self._interrupts.held():
+                    self._sender.send(topics[start:end], keys[start:end], values[start:end])
                 start = end
             else:
                 wait = (due[start] - now_ms) / 1000 / self._speed
