@@ -30,6 +30,8 @@ def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
 def _below(
     command: click.Command, name: str, parent: click.Context | None
 ) -> Iterator[tuple[str, click.Command, click.Context]]:
+    # Click keeps the first help option it made: one of a command called alone has no -h.
+    command._help_option = None
     context = click.Context(
         command, parent, name, terminal_width=WIDTH, max_content_width=WIDTH,
         **command.context_settings,
