@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.support import isolated
 from workbench.config import Settings, load_settings
 from workbench.stack import Stack, endpoints, flink
 
@@ -31,14 +31,7 @@ def settings(stack: Stack, tmp_path: Path) -> Iterator[Settings]:
 
     Jobs that a test leaves running are cancelled, so that their slots are free for the next.
     """
-    name = f"t{uuid.uuid4().hex[:8]}"
-    settings = load_settings(
-        tmp_path,
-        stack=stack.settings.stack.model_dump(),
-        kafka={"topic_prefix": f"{name}."},
-        lake={"warehouse": tmp_path / "warehouse"},
-        flink={"deployment": name, "checkpoint_interval_ms": 1000},
-    )
+    settings = isolated(stack, tmp_path)
     yield settings
     url = endpoints(stack.settings, kafka=False).rest_url
     overview = flink.ask(url, "/jobs/overview") or {"jobs": []}
