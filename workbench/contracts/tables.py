@@ -135,6 +135,32 @@ TABLES: tuple[Table, ...] = (
         "Every record a job refused, with the reason.",
     ),
     Table(
+        "ops.dead_letter_replays",
+        (
+            Field("run_id", Type.STRING, "Identity of the replay: one transaction in Kafka"),
+            Field(
+                "state",
+                Type.STRING,
+                "intended is written before the transaction, sent or failed after it",
+                symbols=("intended", "sent", "failed"),
+            ),
+            Field("source_topic", Type.STRING, "Topic (or file) of the refused record"),
+            Field("source_partition", Type.INT, "Its partition"),
+            Field("source_offset", Type.LONG, "Its offset (or line, from 0)"),
+            Field("job", Type.STRING, "Job that had refused it"),
+            Field("failed_at", Type.TIMESTAMP, "When it was refused, as in ops.dead_letters"),
+            Field("edited", Type.BOOLEAN, "Whether other bytes were sent than had been refused"),
+            Field("to_topic", Type.STRING, "Topic it was sent to"),
+            Field("to_partition", Type.INT, "Where it went; null before sent", required=False),
+            Field("to_offset", Type.LONG, "Where it went; null before sent", required=False),
+            Field("replayed_at", Type.TIMESTAMP, "When this row was written, by the wall clock"),
+        ),
+        "replayed_at",
+        ("source_topic", "source_partition", "source_offset", "job"),
+        "workbench dlq replay",
+        "What was sent again of ops.dead_letters: an intent before, the outcome after.",
+    ),
+    Table(
         "ops.late_rows",
         (
             Field("job", Type.STRING, "Job that could not use it any more"),
