@@ -1,0 +1,109 @@
+"""A seeded day of trade events as JSON, written fast: one per line of the day, in arrival order.
+
+`workbench.ingest.generate` makes more believable days; this one takes any number of symbols and
+makes a million records in seconds. After the last event every symbol has one *closing* execution
+an hour later, so that every engine can close the day's windows by event time, without a drain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+DAY_START_MS = int(datetime(2024, 6, 3, 13, 30, tzinfo=UTC).timestamp() * 1000)
+DAY_MS = 390 * 60_000
+#: The closing executions: windows that start at or after this moment belong to no result.
+CLOSE_MS = DAY_START_MS + DAY_MS + 3_600_000
+#: Events arrive up to this much after one that happened later.
+JITTER_MS = 1_000
+_CHUNK = 100_000
+# Shares of statuses, about those of a generated day.
+_STATUSES = ("NEW", "FILLED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED")
+_SHARES = (0.40, 0.26, 0.21, 0.115, 0.015)
+_TRADE = ("FILLED", "PARTIALLY_FILLED")
+_EXCHANGES = ("NASDAQ", "NYSE", "ARCA", "BATS")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides every byte of the records, and on how many partitions they lie."""
+
+    events: int = 1_000_000
+    symbols: int = 100
+    partitions: int = 2
+    seed: int = 1
+
+    @property
+    def name(self) -> str:
+        """A name for topics and files of this shape.
+
+        Examples
+        --------
+        >>> Shape(events=50_000).name
+        'n50000-s100-p2-r1'
+        """
+        return f"n{self.events}-s{self.symbols}-p{self.partitions}-r{self.seed}"
+
+    @property
+    def total(self) -> int:
+        """How many records there are, the closing ones included."""
+        return self.events + self.symbols
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def ticker(number: int) -> str:
+    """Return the symbol of this number: four letters.
+
+    Examples
+    --------
+    >>> ticker(0), ticker(27)
+    ('AAAA', 'AABB')
+    """
+    letters = []
+    for _ in range(4):
+        number, letter = divmod(number, 26)
+        letters.append(chr(65 + letter))
+    return "".join(reversed(letters))
+
+
+def records(shape: Shape) -> Iterator[tuple[str, bytes]]:
+    """Yield key (the symbol) and value of every record, in the order they are sent."""
+    random = np.random.default_rng(shape.seed)
+    names = [ticker(number) for number in range(shape.symbols)]
+    base = random.lognormal(4.5, 0.8, shape.symbols)
+    for first in range(0, shape.events, _CHUNK):
+        count = min(_CHUNK, shape.events - first)
+        place = (np.arange(first, first + count) + random.random(count)) / shape.events
+        times = DAY_START_MS + (place * DAY_MS).astype(np.int64)
+        times = np.maximum(times - random.integers(0, JITTER_MS, count), DAY_START_MS)
+        which = random.integers(0, shape.symbols, count)
+        prices = np.round(
+            base[which] * (1 + 0.02 * np.sin(place * 9) + random.normal(0, 1e-3, count)), 2
+        )
+        quantities = np.round(random.lognormal(3.5, 1.2, count) + 0.0001, 4)
+        statuses = random.choice(len(_STATUSES), count, p=_SHARES)
+        others = random.integers(0, 1 << 16, count)
+        columns = (times, which, np.maximum(prices, 0.01), quantities, statuses, others)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for number, (time, symbol, price, quantity, status, other) in enumerate(rows, first):
+            yield names[symbol], _value(number, names[symbol], time, price, quantity, status, other)
+    for number, name in enumerate(names, shape.events):
+        yield name, _value(number, name, CLOSE_MS, 1.0, 1.0, 1, 0)
+
+
+def _value(
+    number: int, symbol: str, time: int, price: float, quantity: float, status: int, other: int
+) -> bytes:
+    name = _STATUSES[status]
+    return (
+        f'{{"trade_id":"T20240603-{number:08d}","order_id":"O20240603-{number // 3:08d}",'
+        f'"symbol":"{symbol}","side":"{"SELL" if other & 1 else "BUY"}","quantity":{quantity},'
+        f'"price":{price},"status":"{name}","exchange":"{_EXCHANGES[other >> 1 & 3]}",'
+        f'"trader_id":"TR-{other >> 3 & 63:03d}","account_id":"ACC-{other >> 9:03d}",'
+        f'"timestamp_ms":{time},"event_type":"{"TRADE" if name in _TRADE else "ORDER"}"}}'
+    ).encode()
