@@ -24,7 +24,7 @@ COMMANDS = {
     "sectors": ("workbench.cli.sectors", "Performance by sector."),
     "sql": ("workbench.cli.sql", "Ask the pinned tables in DuckDB SQL."),
     "stack": ("workbench.cli.stack", "The embedded broker and cluster: up, down, status, logs."),
-    "tables": ("workbench.cli.tables", "Create, list and describe the Iceberg tables."),
+    "tables": ("workbench.cli.tables", "Create, list, describe and maintain the tables."),
     "top": ("workbench.cli.top", "The most traded symbols."),
     "topics": ("workbench.cli.topics", "Create, list and compare the Kafka topics."),
     "volume": ("workbench.cli.volume", "Volume of a symbol against its history."),

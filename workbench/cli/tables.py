@@ -1,4 +1,4 @@
-"""``workbench tables``: create, list and describe the Iceberg tables."""
+"""``workbench tables``: create, list, describe and maintain the Iceberg tables."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import Any
 
 import click
 
+from workbench.cli.maintenance import COMMANDS
 from workbench.cli.output import format_options, print_rows
 from workbench.errors import ValidationFailed
 
 
 @click.group()
 def command() -> None:
-    """Create, list and describe the Iceberg tables."""
+    """Create, list, describe and maintain the Iceberg tables."""
+
+
+for _maintenance in COMMANDS:
+    command.add_command(_maintenance)
 
 
 @command.command()
