@@ -14,6 +14,7 @@ from workbench import __version__
 COMMANDS = {
     "config": ("workbench.cli.config", "Show every setting and where it comes from."),
     "demo": ("workbench.cli.demo", "Run the whole way once: stack, jobs, data, report."),
+    "dlq": ("workbench.cli.dlq", "See why records were refused, mend them, send them again."),
     "doctor": ("workbench.cli.doctor", "Say what is missing or wrong, with a fix for each."),
     "generate": ("workbench.cli.generate", "Write a seeded, believable market day."),
     "jobs": ("workbench.cli.jobs", "Submit, watch and stop the Flink jobs."),
