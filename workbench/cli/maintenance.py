@@ -1,25 +1,42 @@
-"""``workbench tables compact``: keep the tables small while jobs write them."""
+"""``workbench tables compact | expire | orphans | maintain``: keep the tables small."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import fields
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.durations import Duration
 from workbench.cli.output import format_options, print_rows, progress
 from workbench.errors import LakeError
 
+if TYPE_CHECKING:
+    from workbench.config import Settings
+
 _TABLES = click.argument("tables", nargs=-1, metavar="[TABLE]...")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
+
+_OLDER = click.option(
+    "--older-than",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="Age from which a snapshot may go.",
+)
 
 
 def _print(kind: type, done: Sequence[Any], form: str | None) -> None:
     """Print what was done to each table; an error of one of them ends the command."""
     columns = [field.name for field in fields(kind) if field.name != "error"]
-    rows = [[asdict(one)[name] for name in columns] for one in done]
+    rows = [[getattr(one, name) for name in columns] for one in done]
     print_rows(columns, rows, form or "table")
+    _raise_first(done)
+
+
+def _raise_first(done: Sequence[Any]) -> None:
     failed = [one for one in done if one.error]
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
@@ -49,5 +66,120 @@ def compact(tables: tuple[str, ...], dry_run: bool, form: str | None) -> None:
     _print(Compaction, done, form)
 
 
+@click.command()
+@_TABLES
+@_OLDER
+@_DRY_RUN
+@format_options
+def expire(tables: tuple[str, ...], older_than: timedelta, dry_run: bool, form: str | None) -> None:
+    """Remove old snapshots, and delete the files that only they reached.
+
+    All tables when none is named. Kept are the newest snapshot, what a tag names, what open
+    sessions read, and what every Flink job has to find to know what it has committed.
+
+    \b
+    Examples:
+      workbench tables expire --dry-run
+      workbench tables expire --older-than 6h market.trades
+    """
+    from workbench.config import load_settings
+    from workbench.lake.maintenance.expire import Expiry
+    from workbench.lake.maintenance.expire import expire as run
+
+    done = run(load_settings(), tables, older_than=older_than, dry_run=dry_run, progress=progress)
+    _print(Expiry, done, form)
+
+
+@click.command()
+@_TABLES
+@click.option(
+    "--older-than",
+    type=Duration(),
+    default="3d",
+    show_default=True,
+    help="Leave out files changed more recently.",
+)
+@click.option("--delete", is_flag=True, help="Delete what is found.")
+@click.option("--force", is_flag=True, help="Allow an age of less than a day.")
+@format_options
+def orphans(
+    tables: tuple[str, ...], older_than: timedelta, delete: bool, force: bool, form: str | None
+) -> None:
+    """List the files in the tables' folders that no metadata reaches.
+
+    They are what a writer left that died before its commit. A job that will be restored from a
+    checkpoint may still commit its files: delete only what is older than that checkpoint.
+
+    \b
+    Examples:
+      workbench tables orphans
+      workbench tables orphans --older-than 7d --delete
+    """
+    from workbench.config import load_settings
+    from workbench.lake.maintenance.orphans import Orphan
+    from workbench.lake.maintenance.orphans import orphans as run
+
+    found = run(
+        load_settings(),
+        tables,
+        older_than=older_than,
+        delete=delete,
+        force=force,
+        progress=progress,
+    )
+    _print(Orphan, found, form)
+
+
+@click.command()
+@click.option("--every", type=Duration(), help="Do it again and again, so long apart.")
+@_OLDER
+def maintain(every: timedelta | None, older_than: timedelta) -> None:
+    """Compact all tables and expire their old snapshots: the habit, for a timer.
+
+    Once without --every. With it, it goes on in the foreground until Ctrl-C, past errors.
+
+    \b
+    Examples:
+      workbench tables maintain
+      workbench tables maintain --every 10m --older-than 6h
+    """
+    import time
+
+    from workbench.config import load_settings
+
+    settings = load_settings()
+    while True:
+        started = time.monotonic()
+        try:
+            _pass(settings, older_than)
+        except LakeError as error:
+            if every is None:
+                raise
+            click.echo(f"error: {error}", err=True)
+        if every is None:
+            return
+        time.sleep(max(0.0, started + every.total_seconds() - time.monotonic()))
+
+
+def _pass(settings: Settings, older_than: timedelta) -> None:
+    from workbench.lake.maintenance.habit import maintain as run
+
+    compacted, expired = run(settings, older_than=older_than, progress=progress)
+    for one in compacted:
+        if one.outcome == "compacted":
+            click.echo(
+                f"{one.table}: {one.files_before} files -> {one.files_after}, "
+                f"{one.rewritten_rows} rows rewritten"
+            )
+    for old in expired:
+        if old.outcome == "expired":
+            note = f"; {old.note}" if old.note else ""
+            click.echo(
+                f"{old.table}: {old.expired} snapshots expired, "
+                f"{old.deleted_files} files deleted{note}"
+            )
+    _raise_first([*compacted, *expired])
+
+
 #: What `workbench tables` has besides its own commands.
-COMMANDS: tuple[click.Command, ...] = (compact,)
+COMMANDS: tuple[click.Command, ...] = (compact, expire, orphans, maintain)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
-from workbench.errors import LakeError
+from workbench.errors import LakeError, WorkbenchError
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -58,6 +60,27 @@ def _current(catalog: Catalog, name: str) -> tuple[str, str]:
     with catalog.engine.connect() as connection:
         row = connection.execute(wanted).one()
     return str(row[0]), str(row[1] or "none: it was the first")
+
+
+@contextmanager
+def reading_manifests(table: str) -> Iterator[None]:
+    """Turn whatever a torn manifest makes Avro's reader raise into one line.
+
+    Raises
+    ------
+    LakeError
+        Names the table; the reader does not say which file it was.
+    """
+    try:
+        yield
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise LakeError(
+            f"table {table}: a manifest cannot be read ({type(error).__name__}: {said})",
+            hint="put the file back; docs/operations/maintenance.md says how to go back one commit",
+        ) from error
 
 
 def damaged_file(table: str, path: str, day: date | None) -> LakeError:

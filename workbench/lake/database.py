@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -53,6 +54,7 @@ class PinnedDatabase:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._closed = False
+        self._released: weakref.finalize[[], PinnedDatabase] | None = None
         self._connection = connect(settings)
         with _enough_memory(settings):
             for schema in sorted({name.split(".")[0] for name in [*pins, views.REFERENCE]}):
@@ -190,11 +192,17 @@ class PinnedDatabase:
         names = self.need(sql) or tuple(self.pins)
         return sorted({column.name for name in names for column in self.pins[name].table.columns})
 
+    def on_close(self, release: Callable[[], None]) -> None:
+        """Call something when this is closed, or when nobody has it any more."""
+        self._released = weakref.finalize(self, release)
+
     def close(self) -> None:
         """Close the connection; its cursors stop working."""
         with self._lock:
             self._closed = True
             self._connection.close()
+        if self._released is not None:
+            self._released()
 
 
 def _names(sql: str, table: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
-    from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.table.snapshots import Snapshot, SnapshotLogEntry
 
 
 @dataclass(frozen=True)
@@ -165,16 +165,26 @@ def _snapshot_named(name: str, source: IcebergTable | None, wanted: str | None) 
     return snapshot
 
 
+def _cut_off(source: IcebergTable, following: Sequence[SnapshotLogEntry]) -> bool:
+    """Whether snapshots between a head and the following one have expired.
+
+    A snapshot that a session or a tag has kept is then the newest before the moment that is left,
+    not the newest there was. Expiry takes the parent from the first snapshot after the gap.
+    """
+    after = source.snapshot_by_id(following[0].snapshot_id) if following else None
+    return after is not None and after.parent_snapshot_id is None
+
+
 def _snapshot_before(name: str, source: IcebergTable, as_of: datetime) -> Snapshot | None:
     """The head of the table at a moment, by its log; None where it was still empty."""
     limit = as_of.timestamp() * 1000
-    heads = [entry for entry in source.history() if entry.timestamp_ms <= limit]
+    log = source.history()
+    heads = [entry for entry in log if entry.timestamp_ms <= limit]
     if heads:
         snapshot = source.snapshot_by_id(heads[-1].snapshot_id)
-        if snapshot is not None:
+        if snapshot is not None and not _cut_off(source, log[len(heads) : len(heads) + 1]):
             return snapshot
     else:
-        log = source.history()
         first = source.snapshot_by_id(log[0].snapshot_id) if log else None
         # The first commit of a table has number 1. Parents do not tell: expiry cuts them off.
         if first is None or (first.sequence_number or 1) == 1:

@@ -12,6 +12,7 @@ from workbench.config import Settings, load_settings
 from workbench.errors import UsageError
 from workbench.lake import views
 from workbench.lake.database import Parameters, PinnedDatabase
+from workbench.lake.maintenance.leases import hold
 from workbench.lake.pins import Pin, resolve
 from workbench.lake.result import Result
 from workbench.lake.times import Moment, parse_moment, show_moment
@@ -84,8 +85,19 @@ class Session:
         self._database = self._pin()
 
     def _pin(self) -> PinnedDatabase:
-        pins = resolve(self.settings, self._asked_as_of, self._asked_snapshots)
-        return PinnedDatabase(self.settings, pins, read_only=self._read_only)
+        # Begun before the snapshots are looked for: expiry leaves alone what a lease may name.
+        lease = hold(self.settings)
+        try:
+            pins = resolve(self.settings, self._asked_as_of, self._asked_snapshots)
+            database = PinnedDatabase(self.settings, pins, read_only=self._read_only)
+        except BaseException:
+            if lease:
+                lease.release()
+            raise
+        if lease:
+            lease.name(pins.values())
+            database.on_close(lease.release)
+        return database
 
     def sql(self, query: str, params: Parameters = None) -> Result:
         """Ask in DuckDB SQL.

@@ -24,7 +24,7 @@ from workbench.config import Settings
 from workbench.contracts import Table
 from workbench.errors import LakeError
 from workbench.lake.catalog import load_catalog
-from workbench.lake.damage import damaged_file
+from workbench.lake.damage import damaged_file, reading_manifests
 from workbench.lake.maintenance.commit import LARGE_MANIFEST_BYTES, swap
 from workbench.lake.maintenance.lock import maintaining
 from workbench.lake.maintenance.scope import chosen, each
@@ -146,7 +146,8 @@ def compact(
 def _compact(
     contract: Table, target: IcebergTable, rows_per_file: int, dry_run: bool, progress: Progress
 ) -> Compaction:
-    plan = _plan(contract, target, rows_per_file)
+    with reading_manifests(contract.name):
+        plan = _plan(contract, target, rows_per_file)
     tasks = plan.tasks
     before: dict[str, Any] = {
         "days": len({_key(task.file) for task in tasks}),
