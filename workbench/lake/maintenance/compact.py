@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,9 @@ from sqlalchemy.exc import OperationalError
 from workbench.config import Settings
 from workbench.contracts import Table
 from workbench.errors import LakeError
-from workbench.lake.catalog import load_catalog
 from workbench.lake.damage import damaged_file, reading_manifests
 from workbench.lake.maintenance.commit import LARGE_MANIFEST_BYTES, swap
-from workbench.lake.maintenance.lock import maintaining
-from workbench.lake.maintenance.scope import chosen, each
+from workbench.lake.maintenance.scope import Progress, for_each
 
 if TYPE_CHECKING:
     from pyiceberg.typedef import Record
@@ -39,8 +37,6 @@ BYTES_PER_FILE = 128 * 2**20
 #: With more small manifests than this they are merged even where no data file is small.
 MANY_MANIFESTS = 20
 _EPOCH = date(1970, 1, 1)
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,6 @@ def compact(
     LakeError
         When there is no lake, or another maintainer works on it.
     """
-    contracts = chosen(tables)
 
     def one(contract: Table, target: IcebergTable | None) -> Compaction:
         if target is None:
@@ -136,11 +131,7 @@ def compact(
     def failed(contract: Table, error: LakeError) -> Compaction:
         return Compaction(contract.name, "failed", error=str(error))
 
-    catalog = load_catalog(settings, create=False)
-    if dry_run:
-        return list(each(catalog, contracts, one, failed))
-    with maintaining(settings, "compact"):
-        return list(each(catalog, contracts, one, failed))
+    return for_each(settings, tables, None if dry_run else "compact", one, failed)
 
 
 def _compact(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,15 +19,13 @@ from sqlalchemy.exc import OperationalError
 from workbench.config import Settings
 from workbench.contracts import Table
 from workbench.errors import LakeError
-from workbench.lake.catalog import load_catalog
 from workbench.lake.damage import reading_manifests
 from workbench.lake.maintenance import leases
 from workbench.lake.maintenance.commit import Note
 from workbench.lake.maintenance.leases import Held
-from workbench.lake.maintenance.lock import maintaining
 from workbench.lake.maintenance.markers import Marker, ancestry, is_note, newest_markers
 from workbench.lake.maintenance.reach import reached, remove_files
-from workbench.lake.maintenance.scope import chosen, each
+from workbench.lake.maintenance.scope import Progress, for_each
 
 OLDER_THAN = timedelta(hours=24)
 #: What a job has committed last is remembered this long after it was: no savepoint older than
@@ -37,8 +35,6 @@ JOB_MEMORY = timedelta(days=30)
 PER_COMMIT = 500
 ATTEMPTS = 10
 _CONFLICTS = (CommitFailedException, ValidationException, OperationalError)
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -108,8 +104,6 @@ def expire(
     LakeError
         When there is no lake, or another maintainer works on it.
     """
-    contracts = chosen(tables)
-    catalog = load_catalog(settings, create=False)
     oldest = datetime.now(UTC) - older_than
 
     def one(contract: Table, target: IcebergTable | None) -> Expiry:
@@ -120,10 +114,7 @@ def expire(
     def failed(contract: Table, error: LakeError) -> Expiry:
         return Expiry(contract.name, "failed", error=str(error))
 
-    if dry_run:
-        return list(each(catalog, contracts, one, failed))
-    with maintaining(settings, "expire"):
-        return list(each(catalog, contracts, one, failed))
+    return for_each(settings, tables, None if dry_run else "expire", one, failed)
 
 
 def _expire(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from workbench.config import Settings
 from workbench.lake.maintenance.compact import Compaction, compact
 from workbench.lake.maintenance.expire import OLDER_THAN, Expiry, expire
-
-Progress = Callable[[str], None]
+from workbench.lake.maintenance.scope import Progress
 
 
 def maintain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -14,23 +14,18 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from workbench.config import Settings
 from workbench.contracts import Table
 from workbench.errors import LakeError, UsageError
-from workbench.lake.catalog import load_catalog
-from workbench.lake.damage import load_table, reading_manifests
+from workbench.lake.damage import reading_manifests
 from workbench.lake.maintenance import leases
-from workbench.lake.maintenance.lock import maintaining
 from workbench.lake.maintenance.reach import reached
-from workbench.lake.maintenance.scope import chosen, each
+from workbench.lake.maintenance.scope import Progress, for_each
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
 OLDER_THAN = timedelta(days=3)
 #: A writer names its files in a commit at the latest so long after it wrote them: a checkpoint
 #: may take minutes, a job that keeps failing may be restored after hours.
 SAFE_AGE = timedelta(days=1)
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -89,39 +84,30 @@ def orphans(
             "has not committed them yet",
             hint="give --older-than 1d or more, or --force when no job runs or will be restored",
         )
-    contracts = chosen(tables)
-    catalog = load_catalog(settings, create=False)
     before = datetime.now(UTC) - older_than
 
     def one(contract: Table, target: IcebergTable | None) -> list[Orphan]:
         if target is None:
             return []
         progress(f"{contract.name}: looking")
-        found = _orphans_of(settings, catalog, contract, target, before)
+        found = _orphans_of(settings, contract, target, before)
         return [_delete(target, orphan) for orphan in found] if delete else found
 
     def failed(contract: Table, error: LakeError) -> list[Orphan]:
         return [Orphan(contract.name, "", 0, before, error=str(error))]
 
-    if not delete:
-        return [*chain.from_iterable(each(catalog, contracts, one, failed))]
-    with maintaining(settings, "orphans"):
-        return [*chain.from_iterable(each(catalog, contracts, one, failed))]
+    found = for_each(settings, tables, "orphans" if delete else None, one, failed)
+    return [*chain.from_iterable(found)]
 
 
 def _orphans_of(
-    settings: Settings,
-    catalog: Catalog,
-    contract: Table,
-    target: IcebergTable,
-    before: datetime,
+    settings: Settings, contract: Table, target: IcebergTable, before: datetime
 ) -> list[Orphan]:
     # First what is there, then what is reached: what is committed in between is reached.
     there = _files(target, contract, before)
-    current = load_table(catalog, contract.name)
-    if not there or current is None:
+    if not there:
         return []
-    known = _reached(settings, contract, current)
+    known = _reached(settings, contract, target.refresh())
     return [orphan for orphan in there if _owner(orphan.file) not in known]
 
 

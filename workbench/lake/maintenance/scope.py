@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
 from workbench.errors import LakeError
+from workbench.lake.catalog import load_catalog
 from workbench.lake.damage import load_table
+from workbench.lake.maintenance.lock import maintaining
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
 T = TypeVar("T")
+#: Receives a line about what goes on.
+Progress: TypeAlias = Callable[[str], None]
 
 
 def chosen(names: Sequence[str]) -> list[Table]:
@@ -32,15 +37,42 @@ def chosen(names: Sequence[str]) -> list[Table]:
     return [table_named(name) for name in dict.fromkeys(names)] or list(TABLES)
 
 
-def each(
-    catalog: Catalog,
-    contracts: Sequence[Table],
+def for_each(
+    settings: Settings,
+    names: Sequence[str],
+    lock_as: str | None,
     work: Callable[[Table, IcebergTable | None], T],
     failed: Callable[[Table, LakeError], T],
-) -> Iterator[T]:
-    """Do the work for every table; a broken one does not keep the others from it."""
-    for contract in contracts:
-        try:
-            yield work(contract, load_table(catalog, contract.name))
-        except LakeError as error:
-            yield failed(contract, error)
+) -> list[T]:
+    """Do the work for tables, one after the other; a broken one does not keep the others from it.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    names
+        Names of tables; all when empty.
+    lock_as
+        What is done, where it changes something: be the only maintainer meanwhile. None else.
+    work
+        Receives the contract, and the table where the lake has it.
+    failed
+        Makes a result of an error of one table.
+
+    Raises
+    ------
+    UsageError
+        For an unknown table.
+    LakeError
+        When there is no lake, or another maintainer works on it.
+    """
+    contracts = chosen(names)
+    catalog = load_catalog(settings, create=False)
+    done = []
+    with maintaining(settings, lock_as) if lock_as else nullcontext():
+        for contract in contracts:
+            try:
+                done.append(work(contract, load_table(catalog, contract.name)))
+            except LakeError as error:
+                done.append(failed(contract, error))
+    return done
