@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock clean ci
+.PHONY: help setup demo test bench lint format docs lock clean ci
 
 help: ## List all targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ demo: setup ## The whole way once: stack, jobs, a market day, the report.
 
 test: setup ## All tests: unit, integration with a real broker and cluster, notebooks.
 	@$(BIN)/python -m pytest
+
+bench: setup ## All benchmarks, about an hour on a quiet machine; writes docs/benchmarks.md.
+	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench publish
 
 lint: setup ## Formatter, linter, types and the import rule; changes nothing.
 	$(BIN)/ruff format --check .

@@ -77,5 +77,67 @@ def profile(
         click.echo(record(lab, shape, list(jobs), warm=not cold, top=top, only=only))
 
 
+@main.command()
+@click.argument("suites", nargs=-1, metavar="SUITE...")
+@_shape_options
+@click.option("--repeats", default=3, show_default=True, help="Measured runs after the first one.")
+@click.option("--slots", default="1,2", show_default=True, help="Slots of the growth suite.")
+@click.option("--seconds", default=30, show_default=True, help="How long latency is measured.")
+@click.option("--quick", is_flag=True, help="Small: 50,000 records, one repeat, 10 seconds.")
+def run(
+    suites: tuple[str, ...],
+    events: int,
+    symbols: int,
+    partitions: int,
+    seed: int,
+    folder: Path,
+    repeats: int,
+    slots: str,
+    seconds: int,
+    quick: bool,
+) -> None:
+    """Run suites, all of them when none is named; results go to bench/results/SUITE.json.
+
+    \b
+    python -m bench
+    python -m bench router peers --events 3000000
+    python -m bench --quick
+    """
+    from bench.results import facts, rounded, save
+    from bench.suites import SUITES, Options
+
+    unknown = set(suites) - set(SUITES)
+    if unknown:
+        raise click.UsageError(f"no suite {', '.join(sorted(unknown))}; known: {', '.join(SUITES)}")
+    if quick:
+        events, repeats, seconds = 50_000, 1, 10
+    shape = Shape(events, symbols, partitions, seed)
+    options = Options(shape, repeats, tuple(int(n) for n in slots.split(",")), seconds)
+    lab = Lab(folder, progress=say)
+    for name in suites or SUITES:
+        say(f"== {name}")
+        with lab.running():
+            content = SUITES[name](lab, options)
+        click.echo(save(name, rounded({**facts(), **content})))
+
+
+@main.command()
+def publish() -> None:
+    """Show the newest results: docs/benchmarks.json, docs/benchmarks.md and its pictures."""
+    import json
+
+    from bench.page import pictures, render
+    from bench.results import SHOWN, gather
+
+    results = gather()
+    SHOWN.write_text(json.dumps(results, indent=1) + "\n")
+    SHOWN.with_suffix(".md").write_text(render(results))
+    for name, svg in pictures(results).items():
+        (SHOWN.parent / "images" / name).write_text(svg)
+    click.echo(f"{SHOWN.with_suffix('.md')}: {', '.join(results) or 'nothing yet'}")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    words = sys.argv[1:]
+    # A suite needs no verb: `python -m bench router` runs it.
+    sys.exit(main(words if words and words[0] in (*main.commands, "--help") else ["run", *words]))

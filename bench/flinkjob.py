@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import time
 
+import psutil
+
+from bench.answers import (
+    Expected,
+    check_routed,
+    check_windows,
+    routed_lost_and_doubled,
+    windows_lost_and_doubled,
+)
 from bench.lab import Lab, Progress
-from bench.records import Shape
+from bench.outputs import Message
+from bench.records import CLOSE_MS, Shape
+from workbench.broker.clients import topic_name
 from workbench.config import Settings
+from workbench.contracts.topics import ROUTES, UNROUTABLE
 from workbench.jobs import Cluster, submit
 from workbench.jobs.control import cancel
 from workbench.lake import tables
+from workbench.lake.catalog import load_catalog
 
 
 class FlinkJob:
@@ -51,11 +65,23 @@ class FlinkJob:
         while (read := self.read()) < self.shape.total:
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.names} read {read:,} of {self.shape.total:,}")
-            for name, job_id in self.ids.items():
-                problem = self.cluster.problem(job_id)
-                if problem:
-                    raise RuntimeError(f"{name}: {problem}")
+            self.check()
             time.sleep(0.25)
+
+    def check(self) -> None:
+        """Raise where a job has failed."""
+        for name, job_id in self.ids.items():
+            problem = self.cluster.problem(job_id)
+            if problem:
+                raise RuntimeError(f"{name}: {problem}")
+
+    def wait_until_running(self, timeout: float = 120) -> None:
+        """Wait until all tasks of the jobs run (again)."""
+        until = time.monotonic() + timeout
+        while any(self.cluster.state(job_id) != "RUNNING" for job_id in self.ids.values()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.names} do not run")
+            time.sleep(0.05)
 
     def commit(self) -> None:
         """Make a checkpoint now, which commits what was read until here."""
@@ -70,3 +96,110 @@ class FlinkJob:
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.names} do not end")
             time.sleep(0.1)
+
+
+class RegistryJob:
+    """Jobs of the registry as an engine; see `bench.engine.Engine`."""
+
+    transactional = True
+
+    def __init__(
+        self,
+        lab: Lab,
+        shape: Shape,
+        names: list[str],
+        **flink: object,
+    ) -> None:
+        self.job = FlinkJob(lab, shape, f"{'-'.join(names)}-{lab.stamp()}", names, **flink)
+        self.name = "workbench"
+        self.task = "+".join(names)
+        delivery = self.job.settings.flink.delivery
+        self.durability = f"{delivery}, checkpoints on disk"
+        self._lab, self._shape = lab, shape
+        self._expected = Expected(lab.folder / "expected", shape)
+        self._crashed = False
+
+    def outputs(self) -> list[str]:
+        """Make the tables; return the topics whose messages are the results."""
+        self.job.prepare()
+        return [topic_name(self.job.settings, topic) for topic in _RESULTS[self.job.names[0]]]
+
+    def start(self) -> None:
+        self.job.start()
+
+    def processes(self) -> list[psutil.Process]:
+        parts = ("taskmanager", "jobmanager")
+        return [psutil.Process(self._lab.pid_of(part)) for part in parts]
+
+    def commit(self) -> None:
+        self.job.wait_until_read()
+        self.job.commit()
+        # Tables are committed once the checkpoint is complete, a moment later.
+        wanted = {"market.trade_aggregates": self._windows(), "market.trades": self._landed()}
+        until = time.monotonic() + 20
+        while any(self._rows(name) < rows for name, rows in wanted.items()):
+            if time.monotonic() > until:
+                break  # the comparison says what is missing
+            time.sleep(0.1)
+
+    def _windows(self) -> int:
+        return int(self._expected.windows().num_rows) if "aggregates" in self.job.names else 0
+
+    def _landed(self) -> int:
+        return self._shape.total if "landing" in self.job.names else 0
+
+    def _rows(self, table: str) -> int:
+        snapshot = load_catalog(self.job.settings).load_table(table).current_snapshot()
+        summary = snapshot.summary if snapshot else None
+        return int(summary["total-records"] or 0) if summary else 0
+
+    def check_alive(self) -> None:
+        if not self._crashed:
+            self.job.check()
+
+    def crash(self) -> None:
+        """End the TaskManager as a crash does, and start another."""
+        self._crashed = True
+        self._lab.restart_taskmanager()
+
+    def lost_and_doubled(self, messages: list[Message]) -> tuple[int, int]:
+        """Return how many results are missing or wrong, and how many are too many."""
+        if self.job.names[0] == "router":
+            prefix = self.job.settings.kafka.topic_prefix
+            return routed_lost_and_doubled(messages, prefix, self._expected.routed())
+        found = load_catalog(self.job.settings).load_table("market.trade_aggregates").scan()
+        return windows_lost_and_doubled(found.to_arrow(), self._expected.windows())
+
+    def end(self) -> None:
+        self.job.end()
+
+    def expected(self) -> int:
+        """How many messages the result has."""
+        if self.job.names[0] == "router":
+            return int(self._expected.routed().num_rows)
+        return int(self._expected.windows().num_rows)
+
+    def is_result(self, message: Message) -> bool:
+        """Whether a message is a result of the day."""
+        if self.job.names[0] == "router":
+            return True
+        return bool(json.loads(message[2] or b"{}")["window_start"] < CLOSE_MS)
+
+    def wrong(self, messages: list[Message]) -> str | None:
+        """Compare topics and tables with the definition, row by row."""
+        settings = self.job.settings
+        if self.job.names[0] == "router":
+            return check_routed(messages, settings.kafka.topic_prefix, self._expected.routed())
+        found = load_catalog(settings).load_table("market.trade_aggregates").scan().to_arrow()
+        problem = check_windows(found, self._expected.windows())
+        if problem is None and "landing" in self.job.names:
+            landed = load_catalog(settings).load_table("market.trades").scan().to_arrow().num_rows
+            if landed != self._shape.total:
+                problem = f"{landed:,} of {self._shape.total:,} trades are landed"
+        return problem
+
+
+_RESULTS = {
+    "router": tuple(dict.fromkeys((*ROUTES.values(), UNROUTABLE))),
+    "aggregates": ("analytics.trade-aggregates",),
+}

@@ -22,6 +22,8 @@ from workbench.stack.processes import find
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "raw.trades"
+#: Engines stamp what they write by their own clocks, or by the event's; the broker has one clock.
+STAMPED_BY_BROKER = {"message.timestamp.type": "LogAppendTime"}
 Progress = Callable[[str], None]
 
 
@@ -124,7 +126,7 @@ class Lab:
             NewTopic(
                 topic_name(settings, topic.name),
                 shape.partitions if topic.name == SOURCE else min(topic.partitions, 2),
-                config={**topic.config, "retention.ms": "-1"},
+                config={**topic.config, "retention.ms": "-1", **STAMPED_BY_BROKER},
             )
             for topic in TOPICS
             if topic_name(settings, topic.name) not in known - {source}

@@ -17,7 +17,8 @@ DAY_START_MS = int(datetime(2024, 6, 3, 13, 30, tzinfo=UTC).timestamp() * 1000)
 DAY_MS = 390 * 60_000
 #: The closing executions: windows that start at or after this moment belong to no result.
 CLOSE_MS = DAY_START_MS + DAY_MS + 3_600_000
-#: Events arrive up to this much after one that happened later.
+#: Events arrive up to about this much after one that happened later. No two share a millisecond,
+#: so that which is first or last does not depend on how an engine breaks a tie.
 JITTER_MS = 1_000
 _CHUNK = 100_000
 # Shares of statuses, about those of a generated day.
@@ -73,14 +74,18 @@ def ticker(number: int) -> str:
 
 def records(shape: Shape) -> Iterator[tuple[str, bytes]]:
     """Yield key (the symbol) and value of every record, in the order they are sent."""
+    if shape.events > DAY_MS:
+        raise ValueError(f"a day has {DAY_MS:,} milliseconds, {shape.events:,} events are too many")
     random = np.random.default_rng(shape.seed)
     names = [ticker(number) for number in range(shape.symbols)]
     base = random.lognormal(4.5, 0.8, shape.symbols)
     for first in range(0, shape.events, _CHUNK):
         count = min(_CHUNK, shape.events - first)
-        place = (np.arange(first, first + count) + random.random(count)) / shape.events
-        times = DAY_START_MS + (place * DAY_MS).astype(np.int64)
-        times = np.maximum(times - random.integers(0, JITTER_MS, count), DAY_START_MS)
+        numbers = np.arange(first, first + count)
+        block = numbers // max(1, JITTER_MS * shape.events // DAY_MS)
+        shuffled = numbers[np.argsort(block + random.random(count), kind="stable")]
+        times = DAY_START_MS + shuffled * DAY_MS // shape.events
+        place = numbers / shape.events
         which = random.integers(0, shape.symbols, count)
         prices = np.round(
             base[which] * (1 + 0.02 * np.sin(place * 9) + random.normal(0, 1e-3, count)), 2

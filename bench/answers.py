@@ -1,0 +1,212 @@
+"""Whether an engine's answer is right: row by row against the DuckDB definition of the job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.outputs import Message
+from bench.records import CLOSE_MS, Shape, records
+from workbench.definitions import connect, load_raw, run_definition
+from workbench.definitions.compare import COORDINATES, WALL_CLOCK, Difference, compare
+
+#: Sums of doubles differ from exact sums in the last digits.
+TOLERANCE = 1e-9
+_ROUTES = ("processed.trades.", "dlq.trades.")
+
+
+class Expected:
+    """The right answers for a shape, computed once and kept.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept.
+    shape
+        The records.
+    """
+
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        self._folder = folder / shape.name
+        self._shape = shape
+
+    def _table(self, name: str) -> pa.Table:
+        file = self._folder / f"{name}.parquet"
+        if not file.is_file():
+            self._make()
+        return pq.read_table(file)
+
+    def _make(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with connect("3GB") as con:
+            load_raw(con, [value for _, value in records(self._shape)])
+            routed = run_definition(con, "router")
+            parts = [table for name, table in routed.items() if name.startswith(_ROUTES)]
+            _write(digests(pa.concat_tables(parts)), self._folder / "routed.parquet")
+            windows = run_definition(con, "aggregates", reread=False)["market.trade_aggregates"]
+            _write(before_close(windows), self._folder / "windows.parquet")
+
+    def windows(self) -> pa.Table:
+        """The rows of market.trade_aggregates whose windows the closing records close."""
+        return self._table("windows")
+
+    def minutes(self) -> dict[tuple[str, int], tuple[Any, ...]]:
+        """Open, high, low, close, volume, value and count by symbol and minute (ms)."""
+        prices = ("open_price", "high_price", "low_price", "close_price")
+        columns = (*prices, "total_volume", "total_value", "trade_count")
+        rows = self.windows().filter(pa.compute.field("window_size") == "1m")
+        starts = pa.compute.cast(rows["window_start"], pa.timestamp("ms", "UTC")).cast(pa.int64())
+        names = rows["symbol"].to_pylist()
+        keys = zip(names, starts.to_pylist(), strict=True)
+        values = zip(*(map(float, rows[c].to_pylist()) for c in columns), strict=True)
+        return dict(zip(keys, values, strict=True))
+
+    def routed(self) -> pa.Table:
+        """Topic, key and digest of every message of the router."""
+        return self._table("routed")
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    temporary = file.with_suffix(".tmp")
+    pq.write_table(table, temporary)
+    temporary.replace(file)
+
+
+def before_close(windows: pa.Table) -> pa.Table:
+    """Return the windows without those of the closing records, which nobody closes."""
+    limit = pa.scalar(CLOSE_MS // 900_000 * 900_000, pa.timestamp("ms", "UTC"))
+    return windows.filter(pa.compute.less(windows["window_start"], limit))
+
+
+def digests(routed: pa.Table) -> pa.Table:
+    """Return topic, key and a digest of the value of each message."""
+    with duckdb.connect() as con:
+        con.register("routed", routed)
+        return con.execute("SELECT topic, key, md5(value) AS digest FROM routed").to_arrow_table()
+
+
+def _windows_difference(found: pa.Table, expected: pa.Table) -> Difference:
+    # Offsets are those of the topic on one side and numbers of lines on the other.
+    return compare(before_close(found), expected, ignore={*WALL_CLOCK, *COORDINATES})
+
+
+def windows_lost_and_doubled(found: pa.Table, expected: pa.Table) -> tuple[int, int]:
+    """Return how many windows are missing or wrong, and how many rows are too many."""
+    difference = _windows_difference(found, expected)
+    return difference.only_right, difference.only_left
+
+
+def check_windows(found: pa.Table, expected: pa.Table) -> str | None:
+    """Say how the rows of market.trade_aggregates differ; None where they do not."""
+    difference = _windows_difference(found, expected)
+    return None if not difference else f"{difference}"[:500]
+
+
+def routed_table(messages: Iterable[Message], prefix: str) -> pa.Table:
+    """Return topic (without what stands before it), key and value of messages."""
+    rows = [(topic.removeprefix(prefix), key, value) for topic, key, value, _ in messages]
+    topics, keys, values = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(
+        {
+            "topic": pa.array(topics, pa.string()),
+            "key": pa.array(keys, pa.binary()),
+            "value": pa.array(values, pa.binary()),
+        }
+    )
+
+
+def check_routed(messages: Iterable[Message], prefix: str, expected: pa.Table) -> str | None:
+    """Say how routed messages differ; None where they do not.
+
+    Parameters
+    ----------
+    messages
+        What was read back.
+    prefix
+        What stands before the names of the contracts.
+    expected
+        `Expected.routed`.
+    """
+    difference = compare(digests(routed_table(messages, prefix)), expected)
+    return None if not difference else f"{difference}"[:500]
+
+
+def last_of_each(messages: Iterable[Message]) -> dict[tuple[str, int], tuple[float, ...]]:
+    """Return the newest result of every symbol and minute, as engines with updates send them."""
+    names = ("open", "high", "low", "close", "volume", "value", "count")
+    found = {}
+    for _, _, value, _ in messages:
+        row = json.loads(value or b"{}")
+        # Some send a change as the old row, taken back, and the new one.
+        if row["start"] < CLOSE_MS and row.get("diff", 1) > 0:
+            found[row["symbol"], row["start"]] = tuple(float(row[name]) for name in names)
+    return found
+
+
+def check_minutes(
+    found: dict[tuple[str, int], tuple[float, ...]],
+    expected: dict[tuple[str, int], Any],
+    *,
+    by_arrival: bool = False,
+) -> str | None:
+    """Say how 1-minute results differ: prices and counts exactly, sums to `TOLERANCE`.
+
+    With `by_arrival`, open and close are left out: the engine took the first and last to arrive.
+
+    Examples
+    --------
+    >>> right = {("A", 0): (1.0, 2.0, 1.0, 2.0, 30.0, 45.0, 2.0)}
+    >>> check_minutes({("A", 0): (1.0, 2.0, 1.0, 2.0, 30.000000000001, 45.0, 2.0)}, right)
+    >>> check_minutes({("A", 0): (1.0, 2.0, 1.0, 2.0, 30.0, 45.0, 3.0)}, right)
+    "1 of 1 windows are wrong, the first: ('A', 0) is (1.0, 2.0, 1.0, 2.0, 30.0, 45.0, 3.0), ..."
+    >>> check_minutes({}, right)
+    '1 of 1 windows are missing, 0 too many'
+    """
+    missing, more = expected.keys() - found.keys(), found.keys() - expected.keys()
+    if missing or more:
+        return f"{len(missing):,} of {len(expected):,} windows are missing, {len(more):,} too many"
+    exact = (1, 2, 6) if by_arrival else (0, 1, 2, 3, 6)
+    wrong = [key for key in expected if not _same(found[key], expected[key], exact)]
+    if not wrong:
+        return None
+    first = min(wrong)
+    return (
+        f"{len(wrong):,} of {len(expected):,} windows are wrong, the first: "
+        f"{first} is {found[first]}, not {expected[first]}"
+    )
+
+
+def _same(found: tuple[float, ...], expected: tuple[float, ...], exact: tuple[int, ...]) -> bool:
+    if any(found[place] != expected[place] for place in exact):
+        return False
+    sums = zip(found[4:6], expected[4:6], strict=True)
+    return all(abs(f - e) <= TOLERANCE * max(abs(f), abs(e)) for f, e in sums)
+
+
+def routed_lost_and_doubled(
+    messages: Iterable[Message], prefix: str, expected: pa.Table
+) -> tuple[int, int]:
+    """Return how many messages are missing, and how many are too many."""
+    difference = compare(digests(routed_table(messages, prefix)), expected)
+    return difference.only_right, difference.only_left
+
+
+def minutes_lost_and_doubled(
+    messages: Iterable[Message], expected: dict[tuple[str, int], Any]
+) -> tuple[int, int]:
+    """Return how many minutes are missing or wrong, and how many messages are too many."""
+    rows = list(messages)
+    newest = last_of_each(rows)
+    everything = (0, 1, 2, 3, 6)
+    lost = sum(
+        key not in newest or not _same(newest[key], values, everything)
+        for key, values in expected.items()
+    )
+    sent = sum(json.loads(value or b"{}")["start"] < CLOSE_MS for _, _, value, _ in rows)
+    return lost, max(0, sent - len(expected))

@@ -1,0 +1,132 @@
+"""Suites with live traffic: latency of the router, and its recovery from a killed TaskManager."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from bench.flinkjob import FlinkJob
+from bench.lab import SOURCE, Lab
+from bench.records import Shape
+from bench.traffic import Traffic, latencies
+from workbench.broker.clients import topic_name
+from workbench.contracts.topics import ROUTES
+
+#: Delivery, checkpoint interval in ms, events per second, goal of p99 in ms.
+CASES: tuple[tuple[str, int, int, int | None], ...] = (
+    ("at-least-once", 1_000, 5_000, 50),
+    ("at-least-once", 1_000, 20_000, 150),
+    ("exactly-once", 100, 5_000, 250),
+    ("exactly-once", 200, 5_000, 250),
+    ("exactly-once", 200, 20_000, None),
+)
+WARM_UP_S = 20
+_RATE = 2_000
+
+
+class _Live:
+    """A router that runs, with traffic through it."""
+
+    def __init__(self, lab: Lab, rate: int, **flink: object) -> None:
+        # A topic of its own for each case: nothing lies in it yet.
+        self.shape = Shape(events=0, symbols=0, seed=int(lab.stamp(), 16))
+        lab.preload(self.shape)
+        self.job = FlinkJob(lab, self.shape, f"live-{lab.stamp()}", ["router"], **flink)
+        self.job.prepare()
+        self.job.start()
+        folder = lab.folder / "live"
+        folder.mkdir(exist_ok=True)
+        topics = [topic_name(self.job.settings, topic) for topic in dict.fromkeys(ROUTES.values())]
+        servers = lab.bootstrap_servers
+        reader = {"servers": servers, "topics": topics, "group": f"live-{lab.stamp()}"}
+        self._receiver = Traffic("receive", reader, folder / "received.json")
+        source = topic_name(self.job.settings, SOURCE)
+        self._sender = Traffic(
+            "send", {"servers": servers, "topic": source, "rate": rate}, folder / "sent.json"
+        )
+
+    def stop(self, grace_s: float = 3.0) -> tuple[dict[str, Any], list[list[int]]]:
+        """End sender, then receiver, then the job; return what was sent and what came."""
+        sent = self._sender.stop()
+        time.sleep(grace_s)
+        self.job.commit()
+        time.sleep(1.0)
+        arrivals: list[list[int]] = self._receiver.stop()["arrivals"]
+        self.job.end()
+        return sent, arrivals
+
+
+def latency(lab: Lab, seconds: int, cases: tuple[Any, ...] = CASES) -> dict[str, Any]:
+    """Measure the way of a record through the router, Kafka to Kafka."""
+    rows = []
+    for delivery, interval, rate, goal in cases:
+        what = f"{delivery}, checkpoints every {interval} ms, {rate:,}/s"
+        lab.progress(f"router: {what}")
+        live = _Live(lab, rate, delivery=delivery, checkpoint_interval_ms=interval)
+        time.sleep(WARM_UP_S)
+        start = time.time_ns()
+        time.sleep(seconds)
+        end = time.time_ns()
+        sent, arrivals = live.stop()
+        row = {
+            "delivery": delivery,
+            "settings": f"checkpoints every {interval:,} ms",
+            "rate": rate,
+            "goal": goal,
+            "sent": sent["sent"],
+            "sender_late_ms": 1000 * sent["latest_s"],
+            **latencies(arrivals, start, end),
+            "received": len({number for _, _, number in arrivals}),
+        }
+        lab.progress(f"  p50 {row['p50']:.0f} ms, p99 {row['p99']:.0f} ms, max {row['max']:.0f} ms")
+        rows.append(row)
+    return {"rows": rows, "seconds": seconds}
+
+
+def recovery(lab: Lab, repeats: int) -> dict[str, Any]:
+    """Kill the TaskManager under load, again and again, and take the times."""
+    rows = []
+    for _ in range(repeats):
+        live = _Live(lab, _RATE, checkpoint_interval_ms=1_000)
+        time.sleep(WARM_UP_S)
+        killed = time.time_ns()
+        lab.restart_taskmanager()
+        registered = time.time_ns()
+        live.job.wait_until_running()
+        running = time.time_ns()
+        time.sleep(15)
+        sent, arrivals = live.stop()
+        rows.append({"what": "one, started again", **recovered(arrivals, killed, sent["sent"])})
+        rows[-1] |= {
+            "registered_s": (registered - killed) / 1e9,
+            "running_s": (running - killed) / 1e9,
+        }
+        lab.progress(f"  first new output after {rows[-1]['output_s']:.1f} s")
+    return {"rows": rows}
+
+
+def recovered(arrivals: list[list[int]], killed_ns: int, sent: int) -> dict[str, Any]:
+    """Return when output came again after a kill, and what is missing or came twice.
+
+    The first new output is the first to come after the longest silence that follows the kill:
+    what was committed before the kill may still be on its way.
+
+    Examples
+    --------
+    >>> before, after = [1_000, 1_500, 0], [2_000, 9_000_000_000, 1]
+    >>> recovered([before, after], 1_200, 2)
+    {'output_s': 8.9..., 'fresh_s': 8.9..., 'lost': 0, 'doubled': 0}
+    """
+    came = sorted({at for _, at, _ in arrivals if at > killed_ns})
+    gaps = [
+        (later - earlier, later) for earlier, later in zip([killed_ns, *came], came, strict=False)
+    ]
+    fresh = [at for stamp, at, _ in arrivals if stamp > killed_ns]
+    counts = Counter(number for _, _, number in arrivals)
+    return {
+        "output_s": (max(gaps)[1] - killed_ns) / 1e9,
+        "fresh_s": (min(fresh) - killed_ns) / 1e9,
+        "lost": sent - len(counts),
+        "doubled": sum(counts.values()) - len(counts),
+    }
