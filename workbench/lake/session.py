@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -82,6 +83,8 @@ class Session:
         self._asked_snapshots = dict(snapshots or {})
         self._read_only = read_only
         self._lock = threading.Lock()
+        # Also those of before a refresh, while a result needs them.
+        self._databases: weakref.WeakSet[PinnedDatabase] = weakref.WeakSet()
         self._database = self._pin()
 
     def _pin(self) -> PinnedDatabase:
@@ -97,6 +100,8 @@ class Session:
         if lease:
             lease.name(pins.values())
             database.on_close(lease.release)
+        with self._lock:
+            self._databases.add(database)
         return database
 
     def sql(self, query: str, params: Parameters = None) -> Result:
@@ -265,7 +270,10 @@ class Session:
 
     def close(self) -> None:
         """Close the DuckDB connection; results that were not read yet stop working."""
-        self._database.close()
+        with self._lock:
+            databases = list(self._databases)
+        for database in databases:
+            database.close()
 
     def __enter__(self) -> Session:
         return self
