@@ -10,7 +10,7 @@ import click
 
 from workbench.cli.maintenance import COMMANDS
 from workbench.cli.output import format_options, print_rows
-from workbench.errors import ValidationFailed
+from workbench.errors import LakeError, ValidationFailed
 
 
 @click.group()
@@ -53,11 +53,13 @@ def list_(form: str | None) -> None:
     from workbench.config import load_settings
     from workbench.lake import tables
 
-    names = [field.name for field in fields(tables.TableSummary)]
-    rows = [
-        [getattr(table, name) for name in names] for table in tables.list_tables(load_settings())
-    ]
+    names = [field.name for field in fields(tables.TableSummary) if field.name != "problem"]
+    found = tables.list_tables(load_settings())
+    rows = [[getattr(table, name) for name in names] for table in found]
     print_rows(names, rows, form or "table")
+    for table in found:
+        if table.problem:
+            raise LakeError(table.problem)
 
 
 @command.command()

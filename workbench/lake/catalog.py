@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 CATALOG_FILE = "catalog.db"
-#: A commit waits this long for another one: Iceberg does not retry SQLITE_BUSY.
+#: A commit of PyIceberg or Flink waits this long for another one, or for anybody else who has
+#: locked the file: Iceberg does not retry SQLITE_BUSY. Held for 20 s it is a test of both.
 BUSY_TIMEOUT_MS = 30_000
 # Cut off or read as options by one of the three that parse the same location: urllib, SQLAlchemy,
 # the JDBC driver.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING
 
 from workbench.errors import LakeError, WorkbenchError
@@ -83,10 +83,17 @@ def reading_manifests(table: str) -> Iterator[None]:
         ) from error
 
 
-def damaged_file(table: str, path: str, day: date | None) -> LakeError:
-    """Return the error for a data file that is torn or gone."""
-    of = f"the files of {day}" if day else "the files of its day"
+def damaged_file(path: str, table: str | None = None) -> LakeError:
+    """Return the error for a data file that is torn or gone.
+
+    >>> print(damaged_file("/w/market/trades/data/event_time_day=2024-08-08/1.parquet"))
+    data file /w/market/trades/data/event_time_day=2024-08-08/1.parquet is torn or gone:
+    refresh() where its snapshot has expired; else put it back, or write 2024-08-08 again with
+    workbench.definitions.backfill
+    """
+    day = re.search(r"_day=(\d{4}-\d\d-\d\d)", path)
     return LakeError(
-        f"table {table}: data file {path} cannot be read, it is torn or gone",
-        hint=f"put it back, or write {of} again with workbench.definitions.backfill",
+        f"{f'table {table}: ' if table else ''}data file {path} is torn or gone",
+        hint="refresh() where its snapshot has expired; else put it back, or write "
+        f"{day[1] if day else 'its day'} again with workbench.definitions.backfill",
     )

@@ -88,12 +88,18 @@ class PinnedDatabase:
         """Make the views that a query names; return the tables it reads."""
         listing = _LISTING.search(sql) is not None
         tables: list[str] = []
-        for name in self.pins:
+        for name, pin in self.pins.items():
+            if pin.broken:
+                _refuse(sql, name, pin.broken)
+                continue
             if listing or _names(sql, name):
                 self._make(name)
             if _names(sql, name):
                 tables.append(name)
         for name, base in views.DERIVED.items():
+            if broken := self.pins[base].broken:
+                _refuse(sql, name, broken)
+                continue
             if listing or _names(sql, name):
                 self._make(base)
                 self._make(name)
@@ -208,6 +214,13 @@ class PinnedDatabase:
 def _names(sql: str, table: str) -> bool:
     """Whether the text names a table; too often is harmless."""
     return re.search(rf"\b{re.escape(table.split('.')[1])}\b", sql, re.IGNORECASE) is not None
+
+
+def _refuse(sql: str, table: str, broken: LakeError) -> None:
+    """Raise why a table cannot be read where a query really reads it; others go on."""
+    schema, _, name = table.partition(".")
+    if re.search(rf'\b{schema}"?\s*\.\s*"?{name}\b', sql, re.IGNORECASE):
+        raise broken
 
 
 def _interactive() -> bool:

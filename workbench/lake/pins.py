@@ -12,10 +12,10 @@ from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
 from workbench.errors import LakeError
 from workbench.lake.catalog import load_catalog
+from workbench.lake.damage import load_table, reading_manifests
 from workbench.lake.times import from_micros, show_moment
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog import Catalog
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.snapshots import Snapshot, SnapshotLogEntry
@@ -33,11 +33,14 @@ class Pin:
         The table in the catalog; None where the lake does not have it yet.
     snapshot
         The snapshot; None means the table was empty.
+    broken
+        Why the table cannot be read, where it cannot: only who asks for it meets the error.
     """
 
     table: Table
     source: IcebergTable | None = None
     snapshot: Snapshot | None = None
+    broken: LakeError | None = None
 
     @property
     def snapshot_id(self) -> str | None:
@@ -54,10 +57,13 @@ class Pin:
     @cached_property
     def files(self) -> list[FileScanTask]:
         """The data files of the snapshot, with their delete files; planned on first use."""
+        if self.broken:
+            raise self.broken
         if self.source is None or self.snapshot is None:
             return []
         scan = self.source.scan(snapshot_id=self.snapshot.snapshot_id)
-        return sorted(scan.plan_files(), key=lambda task: task.file.file_path)
+        with reading_manifests(self.table.name):
+            return sorted(scan.plan_files(), key=lambda task: task.file.file_path)
 
     @property
     def rows(self) -> int:
@@ -121,9 +127,17 @@ def resolve(
     wanted = {table_named(name).name: value for name, value in (snapshots or {}).items()}
     catalog = load_catalog(settings, create=False)
     # The heads first and close together; files are planned later, table by table.
-    sources = {table.name: _source(catalog, table.name) for table in TABLES}
+    sources, broken = {}, {}
+    for table in TABLES:
+        try:
+            sources[table.name] = load_table(catalog, table.name)
+        except LakeError as error:
+            broken[table.name] = error
     pins = {}
     for table in TABLES:
+        if table.name in broken:
+            pins[table.name] = Pin(table, broken=broken[table.name])
+            continue
         source = sources[table.name]
         if table.name in wanted:
             snapshot = _snapshot_named(table.name, source, wanted[table.name])
@@ -135,20 +149,6 @@ def resolve(
             snapshot = _snapshot_before(table.name, source, as_of)
         pins[table.name] = Pin(table, source, snapshot)
     return pins
-
-
-def _source(catalog: Catalog, name: str) -> IcebergTable | None:
-    from pyiceberg.exceptions import NoSuchTableError
-
-    try:
-        return catalog.load_table(name)
-    except NoSuchTableError:
-        return None
-    except OSError as error:
-        raise LakeError(
-            f"the catalog knows {name}, but its metadata cannot be read: {error}",
-            hint="was the warehouse moved or cleaned? The catalog keeps absolute locations",
-        ) from error
 
 
 def _snapshot_named(name: str, source: IcebergTable | None, wanted: str | None) -> Snapshot | None:

@@ -215,7 +215,7 @@ class Session:
                     "snapshot": pin.snapshot_id,
                     "committed_at": pin.committed_at,
                     "newest_event": pin.newest_event(),
-                    "doc": pin.table.doc,
+                    "doc": str(pin.broken) if pin.broken else pin.table.doc,
                 }
             )
         for name, base in views.DERIVED.items():
@@ -261,7 +261,8 @@ class Session:
     @property
     def snapshots(self) -> dict[str, str | None]:
         """Snapshot id (text) of every table; None for an empty one. `open` takes it back."""
-        return {name: pin.snapshot_id for name, pin in self._database.pins.items()}
+        pins = self._database.pins.items()
+        return {name: pin.snapshot_id for name, pin in pins if not pin.broken}
 
     @property
     def as_of(self) -> datetime | None:

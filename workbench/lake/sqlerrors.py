@@ -9,12 +9,17 @@ import duckdb
 
 from workbench.contracts import TABLES
 from workbench.errors import LakeError, UsageError, WorkbenchError, did_you_mean
+from workbench.lake.damage import damaged_file
 from workbench.lake.views import DERIVED, REFERENCE
 
 _TABLE = re.compile(r'Table with name "?([^\s"]+)"? does not exist')
 _COLUMN = re.compile(r'Referenced column "([^"]+)" not found|not have a column named "([^"]+)"')
 _CANDIDATES = re.compile(r"Candidate bindings: (.*)")
 _FUNCTION = re.compile(r"(\w+) Function with name \"?([^\s\"]+)\"? does not exist")
+_TORN = re.compile(
+    r"No magic bytes found at end of file '([^']+)'|File '([^']+)' too small to be a Parquet"
+    r'|No files found that match the pattern "([^"]+\.parquet)"'
+)
 _PREFIX = re.compile(r"^[A-Z][A-Za-z -]* Error: ")
 
 
@@ -45,6 +50,8 @@ def translate(error: duckdb.Error, columns: Iterable[str] = ()) -> WorkbenchErro
         return UsageError(
             first.split(". ")[0], hint="use notional(price, quantity), or cast to DECIMAL(38, 8)"
         )
+    if match := _TORN.search(text):
+        return damaged_file(match[1] or match[2] or match[3])
     if isinstance(error, duckdb.OutOfMemoryException):
         return LakeError(
             "the query needs more memory than it may take", hint="raise duckdb.memory_limit"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pyiceberg.conversions import from_bytes
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import IntegerType, TimestamptzType
@@ -16,6 +16,7 @@ from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
 from workbench.errors import LakeError
 from workbench.lake.catalog import is_embedded, load_catalog, warehouse_uri
+from workbench.lake.damage import load_table
 from workbench.lake.schema import iceberg_schema, partition_spec, sort_order
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class TableSummary:
     snapshot: str | None = None
     committed_at: datetime | None = None
     newest_event: datetime | None = None
+    #: Why it cannot be read, where it cannot.
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,8 @@ def _create_namespace(catalog: Catalog, namespace: str) -> None:
 
 
 def _apply_one(settings: Settings, catalog: Catalog, table: Table) -> Applied:
-    try:
-        current = catalog.load_table(table.name)
-    except NoSuchTableError:
+    current = load_table(catalog, table.name)
+    if current is None:
         if _create(settings, catalog, table):
             return Applied(table.name, ("created",))
         current = catalog.load_table(table.name)
@@ -215,7 +217,10 @@ def list_tables(settings: Settings) -> list[TableSummary]:
 
 
 def _summary(catalog: Catalog, table: Table) -> TableSummary:
-    current = _load(catalog, table.name)
+    try:
+        current = load_table(catalog, table.name)
+    except LakeError as error:
+        return TableSummary(table.name, table.job, exists=True, problem=str(error))
     if current is None:
         return TableSummary(table.name, table.job, exists=False)
     snapshot = current.current_snapshot()
@@ -244,7 +249,7 @@ def describe(settings: Settings, name: str) -> TableDescription:
         When there is no lake.
     """
     table = table_named(name)
-    current = _load(load_catalog(settings, create=False), name)
+    current = load_table(load_catalog(settings, create=False), name)
     columns = tuple(
         {
             "column": column.name,
@@ -286,18 +291,6 @@ def _snapshot_row(snapshot: Snapshot) -> dict[str, Any]:
         "flink_job": extra.get("flink.job-id"),
         "checkpoint": extra.get("flink.max-committed-checkpoint-id"),
     }
-
-
-def _load(catalog: Catalog, name: str) -> IcebergTable | None:
-    try:
-        return catalog.load_table(name)
-    except NoSuchTableError:
-        return None
-    except FileNotFoundError as error:
-        raise LakeError(
-            f"the catalog knows {name}, but its metadata is gone: {error}",
-            hint="was the warehouse moved or its files deleted? The catalog keeps absolute paths",
-        ) from error
 
 
 def summary_number(snapshot: Snapshot, name: str) -> int:

@@ -68,8 +68,9 @@ def table_view(pin: Pin) -> str:
         Where the snapshot has equality deletes, or files that cannot be read from here.
     """
     head = f"CREATE OR REPLACE VIEW {quote_name(pin.table.name)} AS\n"
-    if pin.source is None or not pin.files:
+    if not pin.files:
         return head + _empty(pin.table)
+    assert pin.source is not None
     schema = pin.source.schema()
     if any(task.delete_files for task in pin.files):
         return head + _select(pin.table, schema, _scan_with_deletes(pin))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
+from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.expressions.parser import parse as parse_filter
 from pyiceberg.io.pyarrow import bin_pack_arrow_table, write_file
@@ -31,6 +31,7 @@ from workbench.config import Settings
 from workbench.contracts import Table, table_named
 from workbench.errors import LakeError, UsageError
 from workbench.lake.catalog import load_catalog
+from workbench.lake.damage import load_table
 from workbench.lake.schema import arrow_schema
 
 if TYPE_CHECKING:
@@ -232,12 +233,11 @@ def _write(
 ) -> str:
     """Write the files once, then commit until it holds or `ATTEMPTS` are used up."""
     catalog = load_catalog(settings)
-    try:
-        target = catalog.load_table(contract.name)
-    except NoSuchTableError as error:
+    target = load_table(catalog, contract.name)
+    if target is None:
         raise LakeError(
             f"no table {contract.name} in the lake", hint="run `workbench tables apply`"
-        ) from error
+        )
     files = _data_files(target, contract, rows)
     for attempt in range(ATTEMPTS):
         try:

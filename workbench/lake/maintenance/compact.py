@@ -6,7 +6,6 @@ import itertools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -36,7 +35,6 @@ ROWS_PER_FILE = 1_000_000
 BYTES_PER_FILE = 128 * 2**20
 #: With more small manifests than this they are merged even where no data file is small.
 MANY_MANIFESTS = 20
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -268,8 +266,7 @@ def _unreadable(contract: Table, target: IcebergTable, group: list[FileScanTask]
         try:
             ArrowScan(target.metadata, target.io, schema, AlwaysTrue()).to_table([task])
         except (OSError, pa.ArrowException, ValueError):
-            day = _EPOCH + timedelta(days=_key(task.file)[0])
-            return damaged_file(contract.name, task.file.file_path, day)
+            return damaged_file(task.file.file_path, contract.name)
     return LakeError(f"table {contract.name} could not be read once", hint="try again")
 
 
