@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -67,6 +69,21 @@ def produce(
             except BufferError:
                 producer.poll(0.1)
     assert producer.flush(60) == 0
+
+
+def trade_event(number: int, **changes: Any) -> bytes:
+    """A valid execution, with some of its fields changed."""
+    fields = {
+        "trade_id": f"T{number}",
+        "order_id": f"O{number}",
+        "symbol": "AAPL",
+        "side": "BUY",
+        "quantity": 1,
+        "price": 100,
+        "status": "FILLED",
+        "timestamp_ms": 1_717_420_000_000 + number,
+    }
+    return json.dumps({**fields, **changes}).encode()
 
 
 def rows(settings: Settings, table: str) -> pa.Table:

@@ -9,13 +9,20 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from confluent_kafka import TopicPartition
 
-from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
+from tests.integration.support import (
+    cancel_jobs,
+    count,
+    prepared,
+    produce,
+    rows,
+    wait_until,
+)
+from tests.integration.support import trade_event as event
 from workbench.broker.clients import make_admin, topic_name
 from workbench.broker.offsets import count_messages, read_all
 from workbench.config import Settings
@@ -33,20 +40,6 @@ from workbench.lake.write import append
 from workbench.stack import Stack
 
 RAW = "raw.trades"
-
-
-def event(number: int, **changes: Any) -> bytes:
-    fields = {
-        "trade_id": f"T{number}",
-        "order_id": f"O{number}",
-        "symbol": "AAPL",
-        "side": "BUY",
-        "quantity": 1,
-        "price": 100,
-        "status": "FILLED",
-        "timestamp_ms": 1_717_420_000_000 + number,
-    }
-    return json.dumps({**fields, **changes}).encode()
 
 
 @pytest.fixture

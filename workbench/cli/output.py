@@ -38,9 +38,14 @@ def _json(value: Any) -> Any:
     return _plain(value)
 
 
+def json_text(value: Any) -> str:
+    """Return a value as JSON that every reader takes; infinite and NaN are null."""
+    return json.dumps(_json(value), indent=2, default=str, allow_nan=False)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON that every reader takes; infinite and NaN are null."""
-    click.echo(json.dumps(_json(value), indent=2, default=str, allow_nan=False))
+    click.echo(json_text(value))
 
 
 def _cell(value: Any) -> str:
@@ -50,7 +55,8 @@ def _cell(value: Any) -> str:
     return f"{plain}"
 
 
-def _text_table(columns: Sequence[str], rows: list[list[str]]) -> str:
+def table_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return cells as a table with aligned columns."""
     widths = [max([len(c), *(len(r[i]) for r in rows)]) for i, c in enumerate(columns)]
     lines = [list(columns), ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -79,7 +85,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Row], form: str = "table")
     elif form == "md":
         click.echo(_markdown(columns, cells))
     else:
-        click.echo(_text_table(columns, cells))
+        click.echo(table_text(columns, cells))
 
 
 def format_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,10 +41,13 @@ class Cluster:
     ----------
     url
         ``http://host:port`` of the JobManager.
+    timeout_s
+        How long an answer may take.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_s: float = 30) -> None:
         self.url = url.rstrip("/")
+        self.timeout_s = timeout_s
 
     def _ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
         request = urllib.request.Request(
@@ -54,7 +57,7 @@ class Cluster:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             detail = error.read().decode("utf-8", "replace")
@@ -91,7 +94,12 @@ class Cluster:
 
     def job(self, name: str) -> JobState | None:
         """Return the newest job of this name, running ones first; None where there is none."""
-        of_name = [job for job in self.jobs() if job.name == name]
+        return self.newest(self.jobs(), name)
+
+    @staticmethod
+    def newest(jobs: list[JobState], name: str) -> JobState | None:
+        """Return the same of jobs that are known already, the newest first."""
+        of_name = [job for job in jobs if job.name == name]
         return next((job for job in of_name if job.runs), of_name[0] if of_name else None)
 
     def state(self, job_id: str) -> str:
@@ -140,6 +148,36 @@ class Cluster:
                 values = self._ask(f"{path}?get=" + urllib.parse.quote(",".join(names), safe=","))
                 total += sum(int(float(value["value"])) for value in values)
         return total
+
+    def vertices(self, job_id: str) -> list[tuple[str, str]]:
+        """Return name and id of every task of a job."""
+        return [(v["name"], v["id"]) for v in self._ask(f"/jobs/{job_id}")["vertices"]]
+
+    def taskmanagers(self) -> list[str]:
+        """Return the ids of the registered TaskManagers."""
+        return [str(manager["id"]) for manager in self._ask("/taskmanagers")["taskmanagers"]]
+
+    def metric_names(self, path: str) -> list[str]:
+        """Return the metrics that a job, a task or a TaskManager has now."""
+        return [str(metric["id"]) for metric in self._ask(f"{path}/metrics")]
+
+    def metrics(self, path: str, names: list[str]) -> dict[str, float]:
+        """Return metrics of a job, a task or a TaskManager; those it does not have are left out."""
+        if not names:
+            return {}
+        wanted = urllib.parse.quote(",".join(names), safe=",")
+        found = self._ask(f"{path}/metrics?get={wanted}")
+        return {metric["id"]: float(metric["value"]) for metric in found}
+
+    def subtask_metrics(
+        self, path: str, names: list[str]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return metrics of a task: the sums over its subtasks, and the largest of them."""
+        found = self._ask(f"{path}/subtasks/metrics?get={','.join(names)}&agg=sum,max")
+        return (
+            {metric["id"]: float(metric["sum"]) for metric in found},
+            {metric["id"]: float(metric["max"]) for metric in found},
+        )
 
     def records_read(self, job_id: str) -> int:
         """Return how many records the sources of a job have read since it (re)started."""

@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 #: Below this much free space neither broker nor cluster can be expected to work.
 MINIMUM_FREE_BYTES = 1 << 30
 #: What other parts of the workbench keep in the stack's folder, some of it before the first `up`.
-BESIDE = ("batch", "demo-batch", "demo-live", "jobs", "logs", "reference")
+BESIDE = ("batch", "demo-batch", "demo-live", "jobs", "logs", "reference", "status.json")
 
 
 @dataclass(frozen=True)

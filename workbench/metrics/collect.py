@@ -1,0 +1,174 @@
+"""Ask every part at the same time, each for a bounded time; a part that is down is no error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from workbench.config import Settings
+from workbench.contracts import JOBS, TABLES, table_named
+from workbench.errors import WorkbenchError
+from workbench.metrics.flink import FlinkView, JobView, ask_flink, sources_of
+from workbench.metrics.kafka import KafkaView, Lag, ask_kafka, lags
+from workbench.metrics.lake import Counts, LakeCache, LakeView, TableView, ask_lake
+from workbench.provenance import hide_in_text
+
+#: All parts together may take this long.
+COLLECT_SECONDS = 8.0
+PARTS = ("kafka", "flink", "lake")
+
+
+@dataclass(frozen=True)
+class State:
+    """What was found at one moment.
+
+    Parameters
+    ----------
+    at
+        When, UTC.
+    problems
+        Why a part is not there, as one line; no entry for a part that answered.
+    seconds
+        How long each part took.
+    jobs
+        The jobs of the registry, in its order.
+    taskmanagers
+        Metrics by TaskManager.
+    lags
+        Unread records by job and partition; None where it is not known.
+    tables
+        The tables of the contracts, in their order.
+    counts
+        Dead letters, late rows and alerts by reason.
+    newest
+        When the newest record of a topic arrived.
+    """
+
+    at: datetime
+    problems: dict[str, str]
+    seconds: dict[str, float]
+    jobs: tuple[JobView, ...]
+    taskmanagers: dict[str, dict[str, float]]
+    lags: tuple[Lag, ...] | None
+    tables: tuple[TableView, ...]
+    counts: Counts = field(default_factory=Counts)
+    newest: dict[str, datetime] = field(default_factory=dict)
+
+    def lag(self, job: str) -> int | None:
+        """Return how many records a job has not read; None where it is not known."""
+        found = [each.records for each in self.lags or () if each.job == job]
+        return sum(found) if found else None
+
+    def behind_s(self, table: TableView) -> float | None:
+        """Return how far a market table is behind Kafka, in seconds.
+
+        0 where the job that writes it has nothing left to read; else from the arrival of the
+        newest record that was landed (or from the last commit, where the table does not say) to
+        the arrival of the newest record in the topics. None where it cannot be said.
+        """
+        contract = table_named(table.name)
+        job = next((job for job in JOBS if job.name == contract.job), None)
+        if job is None or contract.namespace != "market" or not table.exists:
+            return None
+        unread = self.lag(job.name)
+        arrived = [self.newest[topic] for topic in sources_of(job) if topic in self.newest]
+        if unread is None:
+            return None
+        if not unread or not arrived:
+            return 0.0
+        reached = table.newest_arrival or table.committed_at
+        # Nothing landed yet: as far behind as its last record has waited.
+        since = max(arrived) - reached if reached else self.at - max(arrived)
+        return max(0.0, since.total_seconds())
+
+
+class Collector:
+    """Asks Flink, Kafka and the lake; remembers what cannot change.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._cache = LakeCache()
+
+    def collect(self, *, detail: bool = True) -> State:
+        """Ask all parts now.
+
+        Parameters
+        ----------
+        detail
+            Whether to ask for every task, and for counts by reason, too.
+        """
+        settings, cache = self.settings, self._cache
+        asked = {
+            "flink": _Asked(lambda: ask_flink(settings, tasks=detail)),
+            "kafka": _Asked(lambda: ask_kafka(settings)),
+            "lake": _Asked(lambda: ask_lake(settings, cache, counts=detail)),
+        }
+        until = time.monotonic() + COLLECT_SECONDS
+        for part in asked.values():
+            part.wait(until)
+        flink: FlinkView | None = asked["flink"].answer
+        kafka: KafkaView | None = asked["kafka"].answer
+        lake: LakeView | None = asked["lake"].answer
+        jobs = flink.jobs if flink else tuple(JobView(job.name, "unknown") for job in JOBS)
+        found: tuple[Lag, ...] | None = None
+        if kafka is not None:
+            counting = _Asked(lambda: tuple(lags(settings, kafka, jobs)))
+            counting.wait(max(until, time.monotonic() + 2.0))
+            found = counting.answer
+        return State(
+            datetime.now(UTC),
+            {name: part.problem for name, part in asked.items() if part.problem},
+            {name: part.seconds for name, part in asked.items()},
+            jobs,
+            flink.taskmanagers if flink else {},
+            found,
+            lake.tables if lake else tuple(TableView(table.name) for table in TABLES),
+            lake.counts if lake else Counts(),
+            kafka.newest if kafka else {},
+        )
+
+
+class _Asked:
+    """A question in a thread of its own, which may be left alone when it takes too long."""
+
+    def __init__(self, question: Callable[[], Any]) -> None:
+        self.answer: Any = None
+        self.problem: str | None = f"no answer in {COLLECT_SECONDS:g} s"
+        self.seconds = COLLECT_SECONDS
+        self._question = question
+        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        answer, problem = None, None
+        try:
+            answer = self._question()
+        except WorkbenchError as error:
+            problem = str(error)
+        except Exception as error:
+            # Of some library; an address in it may have a password.
+            said = (hide_in_text(str(error), {}).splitlines() or [""])[0]
+            problem = f"{type(error).__name__}: {said}"
+        with self._lock:
+            if not self._closed:
+                self.answer, self.problem = answer, problem
+                self.seconds = time.monotonic() - self._begun
+
+    def wait(self, until: float) -> None:
+        """Wait for the answer, not longer than to this moment."""
+        self._thread.join(max(0.0, until - time.monotonic()))
+        with self._lock:
+            self._closed = True

@@ -1,0 +1,223 @@
+"""What Kafka says of the jobs' topics: where they end, what groups have committed, what is unread.
+
+An offset is no count: each transaction leaves a marker that takes an offset. So the difference of
+two offsets is the most that can be unread, and a job that has read everything seems to be one
+behind. Where Flink knows that nothing is unread, nothing is; where it does not, a short rest is
+read and counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+
+# Its types do not say what the module exports.
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from workbench.broker.clients import (
+    cluster_metadata,
+    kafka_errors,
+    make_admin,
+    make_consumer,
+    topic_name,
+)
+from workbench.config import Settings
+from workbench.contracts import JOBS
+from workbench.jobs.deployment import job_names
+from workbench.metrics.flink import JobView, sources_of
+
+ANSWER_SECONDS = 3.0
+#: A rest of so many offsets is read to see how many records are in it; a longer one counts whole.
+COUNTED_OFFSETS = 200
+_COUNT_SECONDS = 1.5
+
+#: A broker that has just started looks for the one that keeps a group's offsets.
+_SETTLING = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+
+Partition = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class KafkaView:
+    """The topics that jobs read.
+
+    Parameters
+    ----------
+    starts, ends
+        First offset kept, and the offset after the last record that can be read, by topic of the
+        contracts and partition.
+    newest
+        When the newest record of a topic arrived, UTC; no entry where there is none.
+    committed
+        Offsets committed by a job's consumer group.
+    """
+
+    starts: dict[Partition, int]
+    ends: dict[Partition, int]
+    newest: dict[str, datetime]
+    committed: dict[str, dict[Partition, int]]
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How much of one partition a job has not read."""
+
+    job: str
+    topic: str
+    partition: int
+    records: int
+
+
+def ask_kafka(settings: Settings) -> KafkaView:
+    """Return what the broker says now; topics that do not exist are left out.
+
+    Raises
+    ------
+    WorkbenchError
+        Where it does not answer.
+    """
+    admin = make_admin(settings)
+    known = cluster_metadata(settings, admin).topics
+    topics = dict.fromkeys(topic for job in JOBS for topic in sources_of(job))
+    parts: dict[tuple[str, int], Partition] = {}
+    for topic in topics:
+        full = topic_name(settings, topic)
+        if full in known:
+            parts.update({(full, part): (topic, part) for part in known[full].partitions})
+    with kafka_errors(settings):
+        ends = _offsets(admin, parts, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        starts = _offsets(admin, parts, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        latest = _offsets(admin, parts, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
+        committed = {
+            job.name: _committed(
+                settings, job_names(settings)[job.name],
+                {full: ours for full, ours in parts.items() if ours[0] in sources_of(job)},
+            )
+            for job in JOBS
+        }  # fmt: skip
+    newest: dict[str, datetime] = {}
+    for (topic, _), result in latest.items():
+        if result.timestamp > 0:
+            moment = datetime.fromtimestamp(result.timestamp / 1000, UTC)
+            newest[topic] = max(newest.get(topic, moment), moment)
+    return KafkaView(
+        {where: result.offset for where, result in starts.items()},
+        {where: result.offset for where, result in ends.items()},
+        newest,
+        committed,
+    )
+
+
+def _offsets(
+    admin: AdminClient, parts: dict[tuple[str, int], Partition], spec: Any
+) -> dict[Partition, Any]:
+    if not parts:
+        return {}
+    asked = admin.list_offsets(
+        {TopicPartition(*full): spec for full in parts},
+        # What an open transaction has written cannot be read yet.
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=ANSWER_SECONDS,
+    )
+    return {parts[at.topic, at.partition]: future.result() for at, future in asked.items()}
+
+
+def _committed(
+    settings: Settings, group: str, parts: dict[tuple[str, int], Partition]
+) -> dict[Partition, int]:
+    if not parts:
+        return {}
+    consumer = make_consumer(settings, group)
+    until = time.monotonic() + ANSWER_SECONDS
+    try:
+        while True:
+            try:
+                wanted = [TopicPartition(*full) for full in parts]
+                found = consumer.committed(wanted, timeout=ANSWER_SECONDS)
+                break
+            except KafkaException as error:
+                if error.args[0].code() not in _SETTLING or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+    finally:
+        consumer.close()
+    return {
+        parts[str(at.topic), at.partition]: at.offset
+        for at in found
+        if at.error is None and at.offset >= 0
+    }
+
+
+def lags(settings: Settings, kafka: KafkaView, jobs: Iterable[JobView]) -> list[Lag]:
+    """Return what each job has not read, by partition.
+
+    A running job's position is what it has read, else what its group committed, else the start
+    of the topic.
+    """
+    by_name = {job.name: job for job in jobs}
+    upper: dict[tuple[str, Partition], tuple[int, int]] = {}
+    for job in JOBS:
+        view = by_name.get(job.name, JobView(job.name))
+        for where, end in kafka.ends.items():
+            if where[0] in sources_of(job):
+                start = kafka.starts.get(where, 0)
+                default = kafka.committed.get(job.name, {}).get(where, start)
+                position = max(view.positions.get(where, default), start)
+                nothing = view.up and view.pending == 0
+                upper[job.name, where] = (position, 0 if nothing else max(0, end - position))
+    short = {
+        (where, position)
+        for (_, where), (position, most) in upper.items()
+        if 0 < most <= COUNTED_OFFSETS
+    }
+    counted = _count(settings, kafka, short) if short else {}
+    return [
+        Lag(job, *where, counted.get((where, position), most))
+        for (job, where), (position, most) in upper.items()
+    ]
+
+
+def _count(
+    settings: Settings, kafka: KafkaView, rests: set[tuple[Partition, int]]
+) -> dict[tuple[Partition, int], int]:
+    """Count the records from a position to the end; what does not answer in time is left out."""
+    # One reader per partition, from the lowest position on: records above it count for all.
+    lowest: dict[Partition, int] = {}
+    for where, position in rests:
+        lowest[where] = min(position, lowest.get(where, position))
+    offsets: dict[Partition, list[int]] = {where: [] for where in lowest}
+    names = {topic_name(settings, topic): topic for topic, _ in lowest}
+    left = set(lowest)
+    consumer = make_consumer(settings)
+    try:
+        consumer.assign(
+            [
+                TopicPartition(topic_name(settings, topic), part, offset)
+                for (topic, part), offset in lowest.items()
+            ]
+        )
+        until = time.monotonic() + _COUNT_SECONDS
+        while left and time.monotonic() < until:
+            for message in consumer.consume(1_000, timeout=0.1):
+                where = (names[str(message.topic())], int(message.partition() or 0))
+                error = message.error()
+                if error is None and int(message.offset() or 0) < kafka.ends[where]:
+                    offsets[where].append(int(message.offset() or 0))
+                elif error is None or error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(where)
+    finally:
+        consumer.close()
+    return {
+        (where, position): sum(offset >= position for offset in offsets[where])
+        for where, position in rests
+        if where not in left
+    }
