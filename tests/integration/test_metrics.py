@@ -15,6 +15,7 @@ from workbench.jobs import stop, submit
 from workbench.jobs.control import cancel
 from workbench.jobs.status import running
 from workbench.metrics import METRICS, Collector, State, exposition, samples
+from workbench.metrics.kafka import ask_kafka
 from workbench.metrics.screen import as_dict
 from workbench.stack import Stack
 from workbench.stack.health import stack_status
@@ -39,6 +40,11 @@ def in_transactions(settings: Settings, values: list[bytes]) -> None:
 
 def landed(settings: Settings) -> int:
     return count(settings, "market.trades") + count(settings, "ops.dead_letters")
+
+
+def committed(settings: Settings) -> list[int]:
+    """Offsets that landing's group has committed: 9 records with 8 markers between them are 17."""
+    return list(ask_kafka(settings).committed["landing"].values())
 
 
 def dead(state: State) -> int:
@@ -74,7 +80,8 @@ def test_a_job_that_runs_stops_and_goes_on(ready: Settings) -> None:
     heap = {s.name: s.value for s in found if "Heap" in s.name}
     assert heap["flink_taskmanager_Status_JVM_Memory_Heap_Used"] > 0
 
-    # A job that does not run has the lag of what came since, markers are no records.
+    # A job that does not run has the lag of what came since it committed; markers are no records.
+    wait_until(lambda: max(committed(ready), default=0) >= 17, "its group has committed it")
     stop(ready, ["landing"])
     wait_until(lambda: running(ready) == [], "it has ended")
     stopped = collector.collect()

@@ -25,10 +25,11 @@ from workbench.dead_letters.export import read_values
 from workbench.dead_letters.ids import parse_id
 from workbench.dead_letters.letters import find_named
 from workbench.dead_letters.original import Original, begins_as, from_letter
-from workbench.dead_letters.show import describe, escape
+from workbench.dead_letters.show import describe
 from workbench.errors import UsageError
 from workbench.lake.session import open_session
 from workbench.lake.write import append
+from workbench.terminal import escape
 
 GOOD = {
     "trade_id": "T1", "order_id": "O1", "symbol": "AAPL", "side": "BUY", "quantity": 1,

@@ -107,7 +107,7 @@ def _as_dict(letter: Letter) -> dict[str, Any]:
 
 
 def _print_letters(letters: list[Letter]) -> None:
-    from workbench.dead_letters.show import escape
+    from workbench.terminal import escape
 
     rows = [
         (
@@ -244,7 +244,7 @@ def replay(
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
-    from workbench.dead_letters.show import escape
+    from workbench.terminal import escape
 
     columns = ("record", "to", "bytes", "edited", "would be")
     rows = [
@@ -270,7 +270,7 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 def _print_replayed(done: Replayed, plan: Plan, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from workbench.dead_letters.show import escape
+    from workbench.terminal import escape
 
     if as_json:
         sent = [asdict(each) for each in done.sent]
@@ -296,7 +296,7 @@ def _skipped(skipped: tuple[Any, ...]) -> list[dict[str, str]]:
 
 
 def _print_skipped(skipped: tuple[Any, ...]) -> None:
-    from workbench.dead_letters.show import escape
+    from workbench.terminal import escape
 
     for each in skipped:
         click.echo(f"{escape(str(each.letter.id))} not sent: {escape(each.why)}")

@@ -12,6 +12,7 @@ import click
 from workbench.cli.output import print_rows, progress
 from workbench.config import load_settings
 from workbench.errors import StackError
+from workbench.lake.times import show_span
 
 PARTS = ("kafka", "jobmanager", "taskmanager")
 
@@ -22,14 +23,7 @@ def command() -> None:
 
 
 def _age(since: datetime | None) -> str:
-    if since is None:
-        return ""
-    seconds = int((datetime.now(UTC) - since).total_seconds())
-    minutes, hours = seconds // 60, seconds // 3600
-    for size, unit in ((seconds // 86400, "d"), (hours, "h"), (minutes, "min")):
-        if size:
-            return f"{size} {unit}"
-    return f"{seconds} s"
+    return "" if since is None else show_span((datetime.now(UTC) - since).total_seconds())
 
 
 def _print_status(status: object, form: str | None) -> None:

@@ -65,8 +65,8 @@ def command(watch: bool, as_json: bool) -> None:
 
 def _text(state: Any, stack: Any, look: Any, *, as_json: bool, lines: bool) -> str:
     from workbench.cli.output import json_text, table_text
-    from workbench.dead_letters.show import escape
     from workbench.metrics import screen
+    from workbench.terminal import escape
 
     if as_json:
         text = json_text(screen.as_dict(state, stack, look))

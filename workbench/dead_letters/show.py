@@ -7,7 +7,6 @@ a terminal's cursor or turn the direction of text, are shown as escapes.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,32 +17,11 @@ from workbench.dead_letters.edit import quoted, scalar
 from workbench.dead_letters.letters import Letter
 from workbench.dead_letters.original import Original
 from workbench.lake.times import show_moment
+from workbench.terminal import escape
 
 #: More of a value is no reading matter; `dlq list --export` has all of it.
 SHOWN_CHARACTERS = 20_000
 _FIELD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\.\w+)?: ")
-#: Categories of Unicode that a terminal may act on: control, format, surrogate, private,
-#: unassigned, and the two separators that break lines.
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-
-
-def escape(text: str) -> str:
-    r"""Return text on one line in which every character is one that is only seen.
-
-    Examples
-    --------
-    >>> print(escape("a\x1b[2Jb\nc\u202e"))
-    a\x1b[2Jb\nc\u202e
-    """
-    return "".join(_escaped(character) for character in text)
-
-
-def _escaped(character: str) -> str:
-    if character.isascii() and character.isprintable():
-        return character
-    if unicodedata.category(character) not in _HIDDEN:
-        return character
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def failing_field(letter: Letter) -> str | None:

@@ -74,3 +74,19 @@ def show_moment(value: datetime) -> str:
 def from_micros(value: int) -> datetime:
     """Return a moment given as microseconds since 1970, as Iceberg keeps it."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+
+
+def show_span(seconds: float | None) -> str:
+    """Return a time span in one unit, short.
+
+    Examples
+    --------
+    >>> show_span(5), show_span(150), show_span(7300), show_span(200_000), show_span(None)
+    ('5 s', '2 min', '2 h', '2 d', '-')
+    """
+    if seconds is None:
+        return "-"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= size:
+            return f"{int(seconds / size)} {unit}"
+    return f"{int(seconds)} s"

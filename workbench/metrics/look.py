@@ -33,9 +33,10 @@ def last_look(settings: Settings) -> Look | None:
 
 def keep_look(settings: Settings, look: Look) -> None:
     """Keep a look for the next; nothing is made where no stack has ever been."""
-    if not settings.stack_folder.is_dir():
-        return
     totals = {what: total for what, total in look.totals.items() if total is not None}
+    if not totals or not settings.stack_folder.is_dir():
+        # A look that saw nothing is none.
+        return
     text = json.dumps({"at": look.at.isoformat(), "totals": totals})
     try:
         write_atomic(settings.stack_folder / FILE, text)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.contracts import TABLES
+from workbench.lake.times import show_span
 from workbench.metrics.lake import ALERTS, DEAD_LETTERS, LATE_ROWS, TableView
 
 if TYPE_CHECKING:
@@ -51,22 +52,6 @@ def freshness(behind_s: float | None) -> str | None:
     if behind_s < FRESH_SECONDS:
         return "fresh"
     return "degraded" if behind_s < DEGRADED_SECONDS else "stale"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time span in one unit, short.
-
-    Examples
-    --------
-    >>> duration(5), duration(150), duration(7300), duration(200_000), duration(None)
-    ('5 s', '2 min', '2 h', '2 d', '-')
-    """
-    if seconds is None:
-        return "-"
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if abs(seconds) >= size:
-            return f"{int(seconds / size)} {unit}"
-    return f"{int(seconds)} s"
 
 
 def size(count: float) -> str:
@@ -114,7 +99,7 @@ def _job(state: State, name: str) -> Row:
     return (
         name,
         job.state,
-        duration(job.uptime_s),
+        show_span(job.uptime_s),
         "-" if job.records_per_s is None else f"{job.records_per_s:,.0f}",
         "-" if lag is None else f"{lag:,}",
         checkpoint,
@@ -132,7 +117,7 @@ def _table(state: State, table: TableView) -> Row:
         f"{table.files:,}",
         _ago(state, table.committed_at),
         _ago(state, table.newest_event),
-        duration(behind),
+        show_span(behind),
         freshness(behind) or "-",
     )
 
@@ -141,7 +126,7 @@ def _ago(state: State, moment: datetime | None) -> str:
     if moment is None:
         return "-"
     seconds = (state.at - moment).total_seconds()
-    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+    return f"{show_span(seconds)} ago" if seconds >= 0 else f"in {show_span(-seconds)}"
 
 
 def _problems(state: State) -> list[str]:
