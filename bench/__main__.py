@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,8 @@ def publish() -> None:
 
 
 if __name__ == "__main__":
+    # A polite end still ends the stack and whatever else was started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     words = sys.argv[1:]
     # A suite needs no verb: `python -m bench router` runs it.
     sys.exit(main(words if words and words[0] in (*main.commands, "--help") else ["run", *words]))

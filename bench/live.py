@@ -21,12 +21,12 @@ CASES: tuple[tuple[str, int, int, int | None], ...] = (
     ("exactly-once", 200, 5_000, 250),
     ("exactly-once", 200, 20_000, None),
 )
-WARM_UP_S = 20
+WARM_UP_S = 30
 _RATE = 2_000
 
 
 class _Live:
-    """A router that runs, with traffic through it."""
+    """A router that runs, with traffic through it, until the end of the block."""
 
     def __init__(self, lab: Lab, rate: int, **flink: object) -> None:
         # A topic of its own for each case: nothing lies in it yet.
@@ -46,14 +46,26 @@ class _Live:
             "send", {"servers": servers, "topic": source, "rate": rate}, folder / "sent.json"
         )
 
-    def stop(self, grace_s: float = 3.0) -> tuple[dict[str, Any], list[list[int]]]:
+    def __enter__(self) -> _Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sender.kill()
+        self._receiver.kill()
+        self.job.end()
+
+    def stop(self, caught_up: bool = True) -> tuple[dict[str, Any], list[list[int]]]:
         """End sender, then receiver, then the job; return what was sent and what came."""
         sent = self._sender.stop()
-        time.sleep(grace_s)
+        until = time.monotonic() + 120
+        # Counts start anew with a restarted job: then there is only time to wait for.
+        while caught_up and self.job.read() < sent["sent"] and time.monotonic() < until:
+            time.sleep(0.25)
+        if not caught_up:
+            time.sleep(10)
         self.job.commit()
-        time.sleep(1.0)
+        time.sleep(2)  # for the receiver to take what the commit has shown
         arrivals: list[list[int]] = self._receiver.stop()["arrivals"]
-        self.job.end()
         return sent, arrivals
 
 
@@ -61,14 +73,13 @@ def latency(lab: Lab, seconds: int, cases: tuple[Any, ...] = CASES) -> dict[str,
     """Measure the way of a record through the router, Kafka to Kafka."""
     rows = []
     for delivery, interval, rate, goal in cases:
-        what = f"{delivery}, checkpoints every {interval} ms, {rate:,}/s"
-        lab.progress(f"router: {what}")
-        live = _Live(lab, rate, delivery=delivery, checkpoint_interval_ms=interval)
-        time.sleep(WARM_UP_S)
-        start = time.time_ns()
-        time.sleep(seconds)
-        end = time.time_ns()
-        sent, arrivals = live.stop()
+        lab.progress(f"router: {delivery}, checkpoints every {interval} ms, {rate:,}/s")
+        with _Live(lab, rate, delivery=delivery, checkpoint_interval_ms=interval) as live:
+            time.sleep(WARM_UP_S)
+            start = time.time_ns()
+            time.sleep(seconds)
+            end = time.time_ns()
+            sent, arrivals = live.stop()
         row = {
             "delivery": delivery,
             "settings": f"checkpoints every {interval:,} ms",
@@ -88,21 +99,23 @@ def recovery(lab: Lab, repeats: int) -> dict[str, Any]:
     """Kill the TaskManager under load, again and again, and take the times."""
     rows = []
     for _ in range(repeats):
-        live = _Live(lab, _RATE, checkpoint_interval_ms=1_000)
-        time.sleep(WARM_UP_S)
-        killed = time.time_ns()
-        lab.restart_taskmanager()
-        registered = time.time_ns()
-        live.job.wait_until_running()
-        running = time.time_ns()
-        time.sleep(15)
-        sent, arrivals = live.stop()
-        rows.append({"what": "one, started again", **recovered(arrivals, killed, sent["sent"])})
-        rows[-1] |= {
+        with _Live(lab, _RATE, checkpoint_interval_ms=1_000) as live:
+            time.sleep(WARM_UP_S)
+            killed = time.time_ns()
+            lab.restart_taskmanager()
+            registered = time.time_ns()
+            live.job.wait_until_running()
+            running = time.time_ns()
+            time.sleep(15)
+            sent, arrivals = live.stop(caught_up=False)
+        row = {
+            "what": "one, started again",
             "registered_s": (registered - killed) / 1e9,
             "running_s": (running - killed) / 1e9,
+            **recovered(arrivals, killed, sent["sent"]),
         }
-        lab.progress(f"  first new output after {rows[-1]['output_s']:.1f} s")
+        lab.progress(f"  first new output after {row['output_s']:.1f} s")
+        rows.append(row)
     return {"rows": rows}
 
 

@@ -20,8 +20,8 @@ row; otherwise the row says WRONG. Times are the middle of the repeats, with the
 - **events/s**: from the first record that the broker sends to the last result in Kafka.
 - **CPU s/M**: user and system CPU seconds of the engine's processes for a million events, until the last result is
   committed. For Flink these are TaskManager and JobManager; the broker's are in a column of their own.
-- **first** is a job's first run in a fresh TaskManager (or, for other engines, process); **warm** are later runs in the
-  same TaskManager. Other engines start a process each time: their warm runs find warm disks, no more.
+- **first** is a job's first run in a fresh TaskManager; **warm** are later runs in the same TaskManager, which has run
+  the job once before. Other engines start a **fresh** process each time.
 - **start-up** is from submission to the first record, and is in no other column.
 """
 
@@ -219,7 +219,7 @@ def ahead(rows: list[Row], survivals: list[Row], task: str, own: str) -> str:
     said = []
     for (engine,), group in grouped([r for r in rows if r["task"] == task], "engine").items():
         theirs = median_of(
-            [r for r in group if r["run"] == "warm" and not r["wrong"]], "cpu_per_million"
+            [r for r in group if r["run"] != "first" and not r["wrong"]], "cpu_per_million"
         )
         times = ratio(theirs, cost)
         if times is None:

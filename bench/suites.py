@@ -49,7 +49,7 @@ class Options:
 Make = Callable[[], RegistryJob | SqlJob | Peer]
 
 
-def run_one(lab: Lab, shape: Shape, make: Make, run: str, **more: Any) -> Row:
+def run_one(lab: Lab, shape: Shape, make: Make, run: str) -> Row:
     """Run an engine once; a run that breaks is a row that says so."""
     engine = make()
     lab.progress(f"{engine.name}: {engine.task}, {shape.total:,} records, {run}")
@@ -65,11 +65,11 @@ def run_one(lab: Lab, shape: Shape, make: Make, run: str, **more: Any) -> Row:
     except (RuntimeError, TimeoutError) as error:
         traceback.print_exc()
         failed = {"engine": engine.name, "task": engine.task, "run": run, "events": shape.total}
-        return {**failed, "durability": engine.durability, "wrong": f"broke: {error}", **more}
+        return {**failed, "durability": engine.durability, "wrong": f"broke: {error}"}
     finally:
         if not isinstance(engine, RegistryJob):
             delete_topics(lab.bootstrap_servers, engine.topics())
-    row = {**result.as_dict(), **more}
+    row = result.as_dict()
     if result.wrong:
         lab.progress(f"  WRONG: {result.wrong}")
     else:
@@ -79,22 +79,22 @@ def run_one(lab: Lab, shape: Shape, make: Make, run: str, **more: Any) -> Row:
     return row
 
 
-def rounds(lab: Lab, options: Options, engines: list[Make], **more: Any) -> list[Row]:
-    """Run every engine first once, in a fresh TaskManager, then `repeats` times in turn."""
+def rounds(lab: Lab, options: Options, engines: list[Make]) -> list[Row]:
+    """Run each Flink job first once, in a fresh TaskManager; then all engines in turn."""
     shape = options.shape
     lab.preload(shape)
     rows = []
-    for make in engines:
-        # Each engine's first run is in a TaskManager that has run nothing.
-        if not isinstance(make(), Peer):
-            lab.restart_taskmanager()
-        rows.append(run_one(lab, shape, make, "first", **more))
+    on_flink = [make for make in engines if not isinstance(make(), Peer)]
+    for make in on_flink:
+        lab.restart_taskmanager()
+        rows.append(run_one(lab, shape, make, "first"))
     lab.restart_taskmanager()
-    for make in engines:
-        if not isinstance(make(), Peer):
-            run_one(lab, shape, make, "unmeasured")
+    for make in on_flink:
+        run_one(lab, shape, make, "unmeasured")
     for _ in range(options.repeats):
-        rows += [run_one(lab, shape, make, "warm", **more) for make in engines]
+        rows += [
+            run_one(lab, shape, make, "warm" if make in on_flink else "fresh") for make in engines
+        ]
     return rows
 
 

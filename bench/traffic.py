@@ -46,6 +46,11 @@ class Traffic:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
 
+    def kill(self) -> None:
+        """End it, whatever it has seen."""
+        self._process.kill()
+        self._process.wait(10)
+
     def stop(self) -> dict[str, Any]:
         """End it; return what it has seen."""
         self._process.send_signal(signal.SIGTERM)
@@ -55,14 +60,19 @@ class Traffic:
 
 
 class _Stop:
-    """Whether the process was told to stop."""
+    """Whether the process was told to stop, or has lost the one who would tell it."""
 
     def __init__(self) -> None:
-        self.asked = False
-        signal.signal(signal.SIGTERM, self._ask)
+        self._told = False
+        self._parent = os.getppid()
+        signal.signal(signal.SIGTERM, self._tell)
 
-    def _ask(self, *_: object) -> None:
-        self.asked = True
+    def _tell(self, *_: object) -> None:
+        self._told = True
+
+    @property
+    def asked(self) -> bool:
+        return self._told or os.getppid() != self._parent
 
 
 def send(config: dict[str, Any]) -> dict[str, Any]:
