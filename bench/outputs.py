@@ -19,6 +19,8 @@ from bench.lab import STAMPED_BY_BROKER
 
 _AT_ONCE = 10_000
 
+#: librdkafka tells of connections that end with the stack; what matters comes as an exception.
+SILENT = {"log_level": 2}
 #: topic, key, value, time of the producer in ms
 Message = tuple[str, bytes | None, bytes | None, int]
 
@@ -36,7 +38,7 @@ class Outputs:
 
     def __init__(self, servers: str, topics: Sequence[str]) -> None:
         self.servers, self.topics = servers, tuple(topics)
-        self._admin = AdminClient({"bootstrap.servers": servers})
+        self._admin = AdminClient({"bootstrap.servers": servers, **SILENT})
         known = self._admin.list_topics(timeout=10).topics
         self._parts = [(t, p) for t in self.topics for p in known[t].partitions]
         until = time.monotonic() + 15
@@ -118,6 +120,7 @@ class Outputs:
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 "fetch.queue.backoff.ms": 5,
+                **SILENT,
             }
         )
         found: list[Message] = []
@@ -142,7 +145,7 @@ class Outputs:
 
 def make_topics(servers: str, names: Sequence[str], partitions: int = 2) -> None:
     """Make topics for a run."""
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient({"bootstrap.servers": servers, **SILENT})
     new = [
         NewTopic(name, partitions, config={"retention.ms": "-1", **STAMPED_BY_BROKER})
         for name in names
@@ -158,6 +161,6 @@ def make_topics(servers: str, names: Sequence[str], partitions: int = 2) -> None
 
 def delete_topics(servers: str, names: Sequence[str]) -> None:
     """Remove the topics of a run."""
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient({"bootstrap.servers": servers, **SILENT})
     for future in admin.delete_topics(list(names)).values():
         future.result()

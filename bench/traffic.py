@@ -18,6 +18,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
+from bench.outputs import SILENT
 from bench.records import ticker
 from bench.stats import percentile
 
@@ -81,6 +82,7 @@ def send(config: dict[str, Any]) -> dict[str, Any]:
     producer = Producer(
         {
             "bootstrap.servers": config["servers"],
+            **SILENT,
             "enable.idempotence": True,
             "linger.ms": 1,
             "partitioner": "murmur2_random",
@@ -120,6 +122,7 @@ def receive(config: dict[str, Any]) -> dict[str, Any]:
     consumer = Consumer(
         {
             "bootstrap.servers": config["servers"],
+            **SILENT,
             "group.id": config["group"],
             "auto.offset.reset": "latest" if config.get("latest") else "earliest",
             "isolation.level": "read_committed",
