@@ -73,7 +73,7 @@ def contracts_page() -> str:
         _rows(
             ("job", "reads", "writes topics", "writes tables", "what it does"),
             (
-                (f"`{j.name}`", f"`{j.source}`", _names(j.topics), _names(j.tables), j.doc)
+                (f"`{j.name}`", _names(j.sources), _names(j.topics), _names(j.tables), j.doc)
                 for j in JOBS
             ),
         ),

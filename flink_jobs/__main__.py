@@ -3,13 +3,17 @@
 The workbench never imports PyFlink; it starts this process, with the environment of the Flink
 home, and speaks plain values with it::
 
-    {"command": "submit", "deployment": {...}, "rest_url": "...", "jobs": {"router": null}}
-    {"command": "batch", "deployment": {...}, "jobs": [...], "staged": "...", "output": "...",
-     "work": "..."}
-    {"command": "explain", "deployment": {...}, "jobs": [...]}
+    {"command": "submit", "rest_url": "...",
+     "jobs": [{"name": "router", "deployment": {...}, "going": {...}}]}
+    {"command": "batch", "staged": "...", "output": "...", "work": "...",
+     "jobs": [{"name": "router", "deployment": {...}}]}
+    {"command": "compile", "jobs": [{"name": "router", "deployment": {...}, "going": {...}}]}
+    {"command": "explain", "jobs": [{"name": "router", "deployment": {...}}]}
 
-An answer is ``{"job": ..., "id": ...}``, ``{"job": ..., "done": true}``, ``{"job": ...,
-"plan": ...}`` or ``{"job": ..., "error": ...}``; after an error nothing more is tried.
+An answer is ``{"job": ..., "id": ..., "plan": ...}``, ``{"job": ..., "done": true}``, ``{"job":
+..., "plan": ...}``, ``{"job": ..., "incompatible": ...}`` where a job cannot go on from its state,
+or ``{"job": ..., "error": ...}``; after one of the last two nothing more is tried. What ``going``
+holds is in `flink_jobs.run.Going`.
 """
 
 from __future__ import annotations
@@ -48,23 +52,31 @@ def main() -> int:
 
     from flink_jobs import run
     from flink_jobs.ddl import Deployment
+    from flink_jobs.plans import IncompatibleState
     from workbench.contracts import job_named
 
-    deployment = Deployment(**request["deployment"])
-    for name in request["jobs"]:
+    for wanted in request["jobs"]:
+        name = wanted["name"]
         job = job_named(name)
+        deployment = Deployment(**wanted["deployment"])
         try:
             if request["command"] == "submit":
-                restore_from = request["jobs"][name]
-                job_id = run.submit(deployment, job, request["rest_url"], restore_from)
-                answer(job=name, id=job_id)
+                going = run.Going(**wanted["going"])
+                job_id, plan = run.submit(deployment, job, request["rest_url"], going)
+                answer(job=name, id=job_id, plan=plan)
             elif request["command"] == "batch":
                 staged, output, work = (Path(request[key]) for key in ("staged", "output", "work"))
                 (output / name).mkdir(parents=True)
                 run.run_batch(deployment, job, staged, output / name, work)
                 answer(job=name, done=True)
+            elif request["command"] == "compile":
+                going = run.Going(**wanted["going"])
+                answer(job=name, plan=run.compiled(deployment, job, going))
             else:
                 answer(job=name, plan=run.explain(deployment, job))
+        except IncompatibleState as error:
+            answer(job=name, incompatible=str(error))
+            return 1
         except Exception as error:
             traceback.print_exc()
             answer(job=name, error=_reason(error))

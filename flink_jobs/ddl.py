@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.contracts import Field, Job, Record, Topic, Type, topic_named
-from workbench.contracts.records import DEAD_LETTER
+from workbench.contracts.records import DEAD_LETTER, ORIGINAL_VALUE_CHARACTERS
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, ROUTES, UNROUTABLE
 from workbench.contracts.types import flink_type
 
@@ -24,11 +24,17 @@ TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
 #: The largest request of a sink: a message of the largest size and its framing.
 MAX_REQUEST_BYTES = 9 * 1024 * 1024
 
+#: A snapshot of an order book further back than this is none to compare with.
+PREVIOUS_BOOK_MS = 5 * 60 * 1000
+
 FUNCTIONS = {
     "read_record": "workbench.functions.ReadRecord",
     "event_time": "workbench.functions.EventTime",
     "open_close": "workbench.functions.OpenClose",
     "divide_half_up": "workbench.functions.DivideHalfUp",
+    "divide_to_hundredths": "workbench.functions.DivideHalfUp$ToHundredths",
+    "depth": "workbench.functions.Depth",
+    "price_move": "workbench.functions.PriceMove",
     "wall_clock": "workbench.functions.WallClock",
     "symbol_reference": "workbench.functions.SymbolReference",
 }
@@ -36,7 +42,7 @@ FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the jobs of one deployment share; plain values, so that it travels as JSON."""
+    """What a job is run with; plain values, so that it travels as JSON."""
 
     #: Consumer groups, transactional ids and job names start with it.
     name: str
@@ -48,10 +54,18 @@ class Deployment:
     catalog_options: dict[str, str]
     #: URI of the reference data's CSV.
     symbols_uri: str
+    #: What is an alert, as the function ``price_move`` is told.
+    alert_rules: str = "|2|300000|60000"
     delivery: str = "exactly-once"
     parallelism: int = 1
     checkpoint_interval_ms: int = 30_000
     idle_timeout_ms: int = 5_000
+    #: ``hashmap`` or ``rocksdb``.
+    state_backend: str = "hashmap"
+    #: State of a key that nothing came for is dropped after this; 0 for never.
+    state_ttl_ms: int = 0
+    #: A trade id that came within this time before is a duplicate; 0 lets duplicates pass.
+    deduplicate_ms: int = 0
     #: Read nothing and never be idle: for a job that only closes its windows.
     closing: bool = False
 
@@ -96,13 +110,20 @@ def _columns(fields: tuple[Field, ...]) -> list[str]:
 def record_spec(record: Record) -> str:
     """Return what ``read_record`` is told about a record: ``name|type|flags|symbols;...``.
 
+    The flags are described in ``functions/ReadRecord.java``.
+
     Examples
     --------
     >>> from workbench.contracts.records import TRADE_EVENT
     >>> record_spec(TRADE_EVENT).split(";")[3]
     'side|STRING|rn|BUY,SELL'
     """
-    kinds = {Type.STRING: "STRING", Type.DECIMAL: "DECIMAL", Type.LONG: "LONG"}
+    kinds = {
+        Type.STRING: "STRING",
+        Type.DECIMAL: "DECIMAL",
+        Type.LONG: "LONG",
+        Type.LEVELS: "LEVELS",
+    }
     parts = []
     for field in record.fields:
         flags = (
@@ -110,6 +131,7 @@ def record_spec(record: Record) -> str:
             + ("p" if field.positive else "")
             + ("t" if field.event_time else "")
             + ("n" if field.normalised else "")
+            + field.best[:1]
         )
         parts.append(f"{field.name}|{kinds[field.type]}|{flags}|{','.join(field.symbols)}")
     return ";".join(parts)
@@ -120,20 +142,49 @@ def _kafka(mode: Stream) -> dict[str, str]:
     return {"connector": "kafka", **properties}
 
 
-def source(mode: Mode, job: Job) -> str:
-    """Return the DDL of ``source``: values as bytes, coordinates, event time and watermark."""
-    record = topic_named(job.source).record
-    assert record is not None, f"{job.source} has no record"
+def relation(topic: str) -> str:
+    """Return the name that the records of a topic have in the jobs' SQL.
+
+    >>> relation("raw.marketdata")
+    'marketdata'
+    """
+    return topic.rsplit(".", 1)[-1]
+
+
+def staged(topic: str) -> str:
+    """Return the topic whose staged records a job over files reads instead of `topic`.
+
+    What the router would send on is in the raw trades.
+
+    >>> staged("processed.trades.filled"), staged("raw.orderbook")
+    ('raw.trades', 'raw.orderbook')
+    """
+    return "raw.trades" if topic.startswith("processed.trades.") else topic
+
+
+def _read(topic: str) -> Record:
+    record = topic_named(topic).record
+    assert record is not None, f"{topic} has no record"
+    return record
+
+
+def source(mode: Mode, job: Job, topic: str) -> str:
+    """Return the DDL of a source: values as bytes, coordinates, the order of arrival.
+
+    A job with windows also gets event time and watermark, which cost a look into every value.
+    """
     if isinstance(mode, Stream):
         coordinates = [
-            f"source_topic AS CAST({quoted(job.source)} AS STRING)",
+            f"source_topic AS CAST({quoted(topic)} AS STRING)",
             "source_partition INT METADATA FROM 'partition' VIRTUAL",
             "source_offset BIGINT METADATA FROM 'offset' VIRTUAL",
             "source_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL",
+            # A time attribute by which rows are taken as they come.
+            "arrival AS PROCTIME()",
         ]
         options = {
             **_kafka(mode),
-            "topic": mode.deployment.topic_prefix + job.source,
+            "topic": mode.deployment.topic_prefix + topic,
             "properties.group.id": job_name(mode.deployment, job),
             "properties.isolation.level": "read_committed",
             # Where a job without state goes on: after what its group committed, else at the start.
@@ -152,36 +203,68 @@ def source(mode: Mode, job: Job) -> str:
             "source_partition INT",
             "source_offset BIGINT",
             "source_time TIMESTAMP_LTZ(3)",
+            "arrival BIGINT",
         ]
         options = {
             "connector": "filesystem",
-            "path": mode.staged.as_uri(),
+            "path": (mode.staged / staged(topic)).as_uri(),
             "format": "json",
             "json.timestamp-format.standard": "ISO-8601",
         }
-    columns = [
-        "`value` BYTES",
-        *coordinates,
-        f"event_time AS event_time(`value`, source_time, {quoted(record.event_time.name)})",
-        f"WATERMARK FOR event_time AS event_time - INTERVAL '{OUT_OF_ORDERNESS_S}' SECOND",
-    ]
+    columns = ["`value` BYTES", *coordinates]
+    if job.windowed:
+        field = quoted(_read(topic).event_time.name)
+        columns += [
+            f"event_time AS event_time(`value`, source_time, {field})",
+            f"WATERMARK FOR event_time AS event_time - INTERVAL '{OUT_OF_ORDERNESS_S}' SECOND",
+        ]
     body = ",\n  ".join(columns)
-    return f"CREATE TEMPORARY TABLE source (\n  {body}\n) {_with(options)}"
+    return f"CREATE TEMPORARY TABLE source_{relation(topic)} (\n  {body}\n) {_with(options)}"
 
 
-def records(job: Job) -> str:
-    """Return the DDL of the view ``records``: every record read, or the reason why not."""
-    record = topic_named(job.source).record
-    assert record is not None, f"{job.source} has no record"
+def records(mode: Mode, job: Job, topic: str) -> list[str]:
+    """Return the DDL of the views of a topic's records: each with its fields, or why not.
+
+    The last one is called like the topic's `relation`. With a horizon for duplicates, a trade
+    event whose id came before is refused like any other that cannot be used.
+    """
+    record = _read(topic)
+    name = relation(topic)
     names = ", ".join(f"`{field.name}`" for field in record.fields)
-    return (
-        "CREATE TEMPORARY VIEW records AS\n"
-        f"SELECT `value`, source_topic, source_partition, source_offset, source_time, event_time,\n"
+    time = "event_time" if job.windowed else f"TO_TIMESTAMP_LTZ({record.event_time.name}, 3)"
+    horizon = mode.deployment.deduplicate_ms if topic == "raw.trades" else 0
+    reading = (
+        f"CREATE TEMPORARY VIEW {f'{name}_read' if horizon else name} AS\n"
+        "SELECT `value`, source_topic, source_partition, source_offset, source_time, arrival,\n"
+        f"  {time} AS event_time,\n"
         f"  {names}, error_type, error_message, original_value\n"
-        "FROM source CROSS JOIN LATERAL TABLE(\n"
+        f"FROM source_{name} CROSS JOIN LATERAL TABLE(\n"
         f"  read_record(`value`, source_time, {quoted(record_spec(record))})\n"
         f") AS r ({names}, error_type, error_message, original_value)"
     )
+    if not horizon:
+        return [reading]
+    counting = (
+        f"CREATE TEMPORARY VIEW {name}_counted AS\n"
+        "SELECT *, COUNT(trade_id) OVER (PARTITION BY trade_id ORDER BY arrival) AS copies\n"
+        f"FROM {name}_read"
+    )
+    marking = (
+        f"CREATE TEMPORARY VIEW {name} AS\n"
+        "SELECT `value`, source_topic, source_partition, source_offset, source_time, arrival,\n"
+        f"  event_time, {names},\n"
+        "  CASE WHEN copies > 1 THEN 'duplicate' ELSE error_type END AS error_type,\n"
+        "  CASE WHEN copies > 1\n"
+        "    THEN CONCAT('trade_id: \"', SUBSTRING(trade_id FROM 1 FOR 80),\n"
+        f"      '\" came before, not longer than {horizon} ms ago')\n"
+        "    ELSE error_message END AS error_message,\n"
+        "  CASE WHEN copies > 1\n"
+        "    THEN SUBSTRING(DECODE(`value`, 'UTF-8') FROM 1 FOR "
+        f"{ORIGINAL_VALUE_CHARACTERS})\n"
+        "    ELSE original_value END AS original_value\n"
+        f"FROM {name}_counted"
+    )
+    return [reading, counting, marking]
 
 
 def _sink_options(mode: Mode, job: Job, name: str, topics: tuple[Topic, ...]) -> dict[str, str]:

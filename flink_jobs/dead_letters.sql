@@ -10,7 +10,7 @@ SELECT
   source_topic, source_partition, source_offset,
   '$job' AS job,
   wall_clock(source_offset) AS timestamp_ms
-FROM records
+FROM $owned
 WHERE error_type IS NOT NULL;
 
 INSERT INTO dead_letters

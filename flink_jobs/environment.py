@@ -22,13 +22,16 @@ def _common(deployment: Deployment, name: str) -> dict[str, str]:
         # What several sinks of a job have in common is computed once: without it the windows
         # would be computed for Kafka and once more for Iceberg.
         "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
+        # A compiled plan names tables and leaves their options to where it runs.
+        "table.plan.compile.catalog-objects": "identifier",
+        "table.plan.restore.catalog-objects": "identifier",
     }
 
 
 def _streaming(deployment: Deployment) -> dict[str, str]:
     interval = deployment.checkpoint_interval_ms
     idle_timeout = 0 if deployment.closing else deployment.idle_timeout_ms
-    return {
+    values = {
         # The cluster's own checkpoint settings do not reach jobs that are submitted from Python.
         "execution.checkpointing.interval": f"{interval} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",
@@ -45,11 +48,21 @@ def _streaming(deployment: Deployment) -> dict[str, str]:
         # Flink drops the final watermark of a source that is idle: zero, for none, when closing.
         "table.exec.source.idle-timeout": f"{idle_timeout} ms",
         "execution.buffer-timeout.interval": "20 ms",
+        "state.backend.type": deployment.state_backend,
+        "execution.checkpointing.incremental": str(deployment.state_backend == "rocksdb").lower(),
     }
+    if deployment.state_ttl_ms:
+        values["table.exec.state.ttl"] = f"{deployment.state_ttl_ms} ms"
+    return values
 
 
 def streaming_environment(
-    deployment: Deployment, rest_url: str, name: str, restore_from: str | None = None
+    deployment: Deployment,
+    rest_url: str,
+    name: str,
+    restore_from: str | None = None,
+    *,
+    drop_state: bool = False,
 ) -> TableEnvironment:
     """Return an environment whose statements run as the job `name` on the cluster at `rest_url`.
 
@@ -63,6 +76,8 @@ def streaming_environment(
         Name of the job in Flink.
     restore_from
         URI of the savepoint or checkpoint to start from.
+    drop_state
+        Whether state that no operator claims is left behind, instead of an error.
     """
     address = urlparse(rest_url)
     values = {
@@ -76,6 +91,7 @@ def streaming_environment(
     }
     if restore_from:
         values["execution.state-recovery.path"] = restore_from
+        values["execution.state-recovery.ignore-unclaimed-state"] = str(drop_state).lower()
     return _create(values, streaming=True)
 
 

@@ -18,7 +18,7 @@ from workbench.contracts.records import (
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, UNROUTABLE
 
 HERE = Path(__file__).parent
-#: Jobs that report what they cannot read; the others leave that to `landing`.
+#: For jobs that report what they cannot read; of each topic, one does.
 OWN_DEAD_LETTERS = HERE / "dead_letters.sql"
 
 
@@ -26,8 +26,9 @@ OWN_DEAD_LETTERS = HERE / "dead_letters.sql"
 class Statements:
     """What a job consists of, in the order it has to run."""
 
-    #: Sources, sinks and views.
-    definitions: tuple[str, ...]
+    #: Sources and sinks.
+    tables: tuple[str, ...]
+    views: tuple[str, ...]
     #: The inserts: one statement set, one Flink job.
     inserts: tuple[str, ...]
 
@@ -54,6 +55,9 @@ def _values(mode: ddl.Mode, job: Job) -> dict[str, str]:
         "original_value_characters": str(ORIGINAL_VALUE_CHARACTERS),
         "allowed_lateness_s": str(ddl.ALLOWED_LATENESS_S),
         "symbols_uri": ddl.quoted(deployment.symbols_uri),
+        "alert_rules": ddl.quoted(deployment.alert_rules),
+        "previous_book_ms": str(ddl.PREVIOUS_BOOK_MS),
+        "owned": ddl.relation(job.owns) if job.owns else "",
     }
 
 
@@ -81,7 +85,7 @@ def statements(mode: ddl.Mode, job: Job) -> Statements:
         The job.
     """
     files = [HERE / job.name / f"{job.name}.sql"]
-    if DESERIALIZATION in job.topics:
+    if job.owns:
         files.append(OWN_DEAD_LETTERS)
     values = _values(mode, job)
     own = [
@@ -89,7 +93,8 @@ def statements(mode: ddl.Mode, job: Job) -> Statements:
         for file in files
         for statement in split(Template(file.read_text("utf-8")).substitute(values))
     ]
-    definitions = [ddl.source(mode, job), ddl.records(job), *ddl.sinks(mode, job)]
-    definitions += [s for s in own if not s.upper().startswith("INSERT")]
+    tables = [*(ddl.source(mode, job, topic) for topic in job.sources), *ddl.sinks(mode, job)]
+    views = [view for topic in job.sources for view in ddl.records(mode, job, topic)]
+    views += [s for s in own if not s.upper().startswith("INSERT")]
     inserts = [s for s in own if s.upper().startswith("INSERT")]
-    return Statements(tuple(definitions), tuple(inserts))
+    return Statements(tuple(tables), tuple(views), tuple(inserts))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -55,6 +56,19 @@ class KafkaSettings(BaseModel, extra="forbid"):
     password: SecretStr | None = None
 
 
+Delivery = Literal["exactly-once", "at-least-once"]
+StateBackend = Literal["hashmap", "rocksdb"]
+
+
+class JobSettings(BaseModel, extra="forbid"):
+    """How one job runs, where it differs from the others; None is as the others."""
+
+    delivery: Delivery | None = None
+    parallelism: int | None = Field(default=None, ge=1, le=128)
+    checkpoint_interval_ms: int | None = Field(default=None, ge=100)
+    state_backend: StateBackend | None = None
+
+
 class FlinkSettings(BaseModel, extra="forbid"):
     """Which cluster the jobs run on, and how."""
 
@@ -63,7 +77,15 @@ class FlinkSettings(BaseModel, extra="forbid"):
     parallelism: int = Field(default=1, ge=1, le=128)
     #: Output of exactly-once jobs and Iceberg commits become visible this often.
     checkpoint_interval_ms: int = Field(default=30_000, ge=100)
-    delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
+    #: ``at-least-once`` shows output in Kafka at once and may repeat it after a failure; what
+    #: lands in Iceberg is exactly-once either way.
+    delivery: Delivery = "exactly-once"
+    #: Where state lives while a job runs: on the heap, or in RocksDB with incremental checkpoints.
+    state_backend: StateBackend = "hashmap"
+    #: A trade event whose trade_id came within this time is a duplicate; 0 lets duplicates pass.
+    deduplicate_s: int = Field(default=0, ge=0, le=7 * 86_400)
+    #: Jobs that differ: ``[flink.jobs.router]``.
+    jobs: dict[str, JobSettings] = {}
     #: Starts job names, Kafka group ids and transactional ids: two on one broker differ.
     deployment: str = Field(default="workbench", pattern=r"^[A-Za-z0-9._-]+$", max_length=64)
     #: A partition without records for this long no longer holds the watermark back.
@@ -87,6 +109,35 @@ class DuckDBSettings(BaseModel, extra="forbid"):
     memory_limit: str = "2GB"
     max_temp_directory_size: str = "10GB"
     threads: int | None = Field(default=None, ge=1)
+
+
+Percent = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=6)]
+Seconds = Annotated[int, Field(ge=0, le=7 * 86_400)]
+#: A symbol with rules of its own; the marks are those that separate rules.
+RuledSymbol = Annotated[str, Field(pattern=r"^[^|;]+$", max_length=100)]
+
+
+class AlertRule(BaseModel, extra="forbid"):
+    """What is an alert for one symbol; None is as for the others."""
+
+    threshold_percent: Percent | None = None
+    window_s: Seconds | None = None
+    cooldown_s: Seconds | None = None
+
+
+class AlertSettings(BaseModel, extra="forbid"):
+    """What is a price alert."""
+
+    #: A price this far from the baseline raises an alert.
+    threshold_percent: Percent = Decimal(2)
+    #: A price this much later than the baseline replaces it.
+    window_s: Seconds = 300
+    #: After an alert, a symbol raises no other for this long.
+    cooldown_s: Seconds = 60
+    #: What is known of a symbol is dropped after this time without prices; at least the window.
+    state_ttl_s: int = Field(default=600, ge=1, le=7 * 86_400)
+    #: Symbols with rules of their own: ``[alerts.symbols.AAPL]``.
+    symbols: dict[RuledSymbol, AlertRule] = {}
 
 
 class StackSettings(BaseModel, extra="forbid"):
@@ -132,6 +183,7 @@ class Settings(BaseSettings):
     duckdb: DuckDBSettings = DuckDBSettings()
     stack: StackSettings = StackSettings()
     reference: ReferenceSettings = ReferenceSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -199,7 +251,7 @@ def check_variables() -> None:
     fields = {_variable(name): field for name, field in known.items()}
     # Sections, and settings that are tables: as JSON, or each key by a variable of its own.
     tables = {_variable(name) for name in SECTIONS}
-    open_tables = {name for name, field in fields.items() if field.annotation == dict[str, str]}
+    open_tables = {name for name, field in fields.items() if get_origin(field.annotation) is dict}
     for name in sorted(os.environ):
         upper = name.upper()
         if not upper.startswith(PREFIX) or name in MACHINE_VARIABLES:

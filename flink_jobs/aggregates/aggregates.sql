@@ -11,7 +11,7 @@ SELECT
   symbol, side, quantity, price, trade_id, timestamp_ms, event_time,
   source_topic, source_partition, source_offset, source_time,
   $watermark AS wm
-FROM records
+FROM trades
 WHERE error_type IS NULL AND status IN ($executions);
 
 CREATE TEMPORARY VIEW timely AS

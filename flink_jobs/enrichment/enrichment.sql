@@ -1,8 +1,8 @@
 -- Executions with the reference data in force when they are read; UNKNOWN where there is none.
 
 CREATE TEMPORARY VIEW executions AS
-SELECT records.*, wall_clock(source_offset) AS enriched_at_ms
-FROM records
+SELECT filled.*, wall_clock(source_offset) AS enriched_at_ms
+FROM filled
 WHERE error_type IS NULL AND status IN ($executions);
 
 CREATE TEMPORARY VIEW enriched AS

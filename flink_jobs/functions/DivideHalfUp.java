@@ -18,7 +18,22 @@ public class DivideHalfUp extends ScalarFunction {
     public @DataTypeHint("DECIMAL(18, 4)") BigDecimal eval(
             @DataTypeHint("DECIMAL(38, 16)") BigDecimal a,
             @DataTypeHint("DECIMAL(38, 8)") BigDecimal b) {
+        return divide(a, b, 4);
+    }
+
+    static BigDecimal divide(BigDecimal a, BigDecimal b, int scale) {
         return a == null || b == null || b.signum() == 0
-                ? null : a.divide(b, 4, RoundingMode.HALF_UP);
+                ? null : a.divide(b, scale, RoundingMode.HALF_UP);
+    }
+
+    /** {@code divide_to_hundredths(a, b)}: the same with 2 decimals. */
+    public static class ToHundredths extends ScalarFunction {
+        private static final long serialVersionUID = 1L;
+
+        public @DataTypeHint("DECIMAL(18, 2)") BigDecimal eval(
+                @DataTypeHint("DECIMAL(38, 16)") BigDecimal a,
+                @DataTypeHint("DECIMAL(38, 8)") BigDecimal b) {
+            return divide(a, b, 2);
+        }
     }
 }

@@ -24,6 +24,7 @@ public class EventTime extends ScalarFunction {
     private static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
 
     private transient JsonFactory factory;
+    private transient byte[] name;
 
     @DataTypeHint(value = "TIMESTAMP_LTZ(3)", bridgedTo = TimestampData.class)
     public TimestampData eval(
@@ -36,12 +37,73 @@ public class EventTime extends ScalarFunction {
         }
         if (factory == null) {
             factory = ReadRecord.factory();
+            name = field.toBytes();
         }
-        Long millis = find(value, field.toString());
+        long quick = scan(value, name);
+        Long millis = quick > 0 ? Long.valueOf(quick) : find(value, field.toString());
         if (millis == null || millis <= 0 || millis > sourceTime.getMillisecond() + MAX_FUTURE_MS) {
             return null;
         }
         return TimestampData.fromEpochMillis(millis);
+    }
+
+    /**
+     * Finds a plain whole number under the name at the top level of an object, without parsing;
+     * -1 where anything is not plain. Every record passes here before it is parsed for good.
+     */
+    static long scan(byte[] value, byte[] name) {
+        int depth = 0;
+        for (int i = 0; i < value.length; i++) {
+            byte letter = value[i];
+            if (letter == '{' || letter == '[') {
+                depth++;
+            } else if (letter == '}' || letter == ']') {
+                depth--;
+            } else if (letter == '"') {
+                int start = i + 1;
+                for (i = start; i < value.length && value[i] != '"'; i++) {
+                    if (value[i] == '\\') {
+                        return -1;
+                    }
+                }
+                if (depth == 1 && i - start == name.length && matches(value, start, name)) {
+                    int at = blanks(value, i + 1);
+                    if (at < value.length && value[at] == ':') {
+                        return number(value, blanks(value, at + 1));
+                    }
+                }
+            }
+        }
+        return -1;
+    }
+
+    private static boolean matches(byte[] value, int start, byte[] name) {
+        for (int i = 0; i < name.length; i++) {
+            if (value[start + i] != name[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static int blanks(byte[] value, int at) {
+        while (at < value.length
+                && (value[at] == ' ' || value[at] == '\t' || value[at] == '\n' || value[at] == '\r')) {
+            at++;
+        }
+        return at;
+    }
+
+    /** At most 18 digits, with nothing behind them that would make them another value. */
+    private static long number(byte[] value, int at) {
+        long number = 0;
+        int end = at;
+        while (end < value.length && end - at < 18 && value[end] >= '0' && value[end] <= '9') {
+            number = 10 * number + (value[end++] - '0');
+        }
+        int next = blanks(value, end);
+        boolean ends = next < value.length && (value[next] == ',' || value[next] == '}');
+        return end > at && ends ? number : -1;
     }
 
     private Long find(byte[] value, String field) {

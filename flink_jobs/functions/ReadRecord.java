@@ -8,7 +8,9 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -19,7 +21,9 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadConstraints;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.catalog.DataTypeFactory;
+import org.apache.flink.table.data.ArrayData;
 import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.GenericArrayData;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
@@ -35,7 +39,8 @@ import org.apache.flink.table.types.inference.TypeInference;
  * row: the fields of the spec in order (all null when the record is refused), then
  * {@code error_type}, {@code error_message} and {@code original_value} (null when it is valid).
  * The spec is a literal derived from the contracts, {@code name|type|flags|symbols} joined by
- * {@code ;}, with the flags {@code r}equired, {@code p}ositive, {@code t}ime of the event and {@code n}ormalised.
+ * {@code ;}, with the flags {@code r}equired, {@code p}ositive, {@code t}ime of the event,
+ * {@code n}ormalised, and for the sides of a book {@code h}ighest or {@code l}owest price first.
  *
  * <p>One parse per record, whatever the number of fields: SQL's own JSON functions parse the whole
  * text again for every expression.
@@ -58,7 +63,7 @@ public class ReadRecord extends TableFunction<RowData> {
     private static final Pattern INTEGER = Pattern.compile("[+-]?\\d+");
     private static final Pattern NOT_FINITE = Pattern.compile("[+-]?(nan|inf|infinity)", Pattern.CASE_INSENSITIVE);
 
-    enum Kind { STRING, DECIMAL, LONG }
+    enum Kind { STRING, DECIMAL, LONG, LEVELS }
 
     /** One field of the spec. */
     static final class Field {
@@ -68,6 +73,8 @@ public class ReadRecord extends TableFunction<RowData> {
         final boolean positive;
         final boolean eventTime;
         final boolean normalised;
+        final boolean highestFirst;
+        final boolean lowestFirst;
         final String[] symbols;
 
         Field(String text) {
@@ -78,6 +85,8 @@ public class ReadRecord extends TableFunction<RowData> {
             positive = parts[2].contains("p");
             eventTime = parts[2].contains("t");
             normalised = parts[2].contains("n");
+            highestFirst = parts[2].contains("h");
+            lowestFirst = parts[2].contains("l");
             symbols = parts[3].isEmpty() ? new String[0] : parts[3].split(",");
         }
 
@@ -87,6 +96,10 @@ public class ReadRecord extends TableFunction<RowData> {
                     return DataTypes.DECIMAL(18, SCALE);
                 case LONG:
                     return DataTypes.BIGINT();
+                case LEVELS:
+                    return DataTypes.ARRAY(DataTypes.ROW(
+                            DataTypes.FIELD("price", DataTypes.DECIMAL(18, SCALE)),
+                            DataTypes.FIELD("quantity", DataTypes.DECIMAL(18, SCALE))));
                 default:
                     return DataTypes.STRING();
             }
@@ -118,6 +131,8 @@ public class ReadRecord extends TableFunction<RowData> {
     private transient Map<String, Integer> index;
     private transient JsonToken[] tokens;
     private transient String[] texts;
+    /** The levels of a side as pairs of texts, one after the other; null where it is none. */
+    private transient List<String>[] levels;
     private transient boolean[] repeated;
     private transient JsonFactory factory;
     private transient CharsetDecoder decoder;
@@ -145,6 +160,7 @@ public class ReadRecord extends TableFunction<RowData> {
                 .build();
     }
 
+    @SuppressWarnings("unchecked")
     private void prepare(StringData text) {
         spec = text.toString();
         fields = fields(spec);
@@ -154,6 +170,7 @@ public class ReadRecord extends TableFunction<RowData> {
         }
         tokens = new JsonToken[fields.length];
         texts = new String[fields.length];
+        levels = new List[fields.length];
         repeated = new boolean[fields.length];
         factory = factory();
         decoder = StandardCharsets.UTF_8.newDecoder();
@@ -220,7 +237,7 @@ public class ReadRecord extends TableFunction<RowData> {
         }
         parse(chars);
         for (int i = 0; i < fields.length; i++) {
-            row.setField(i, typed(fields[i], tokens[i], texts[i]));
+            row.setField(i, typed(fields[i], tokens[i], texts[i], levels[i]));
         }
         for (int i = 0; i < fields.length; i++) {
             Object typed = row.getField(i);
@@ -228,8 +245,11 @@ public class ReadRecord extends TableFunction<RowData> {
                 row.setField(i, inRange(fields[i], (String) typed));
             } else if (fields[i].kind == Kind.STRING && typed != null) {
                 checkLength(fields[i], typed.toString());
+            } else if (fields[i].kind == Kind.LEVELS && typed != null) {
+                row.setField(i, ruledLevels(fields[i], levels[i]));
             }
         }
+        checkCrossed(row);
         for (int i = 0; i < fields.length; i++) {
             if (fields[i].eventTime && row.getField(i) != null) {
                 checkTime(fields[i], (Long) row.getField(i), sourceTimeMs);
@@ -242,6 +262,7 @@ public class ReadRecord extends TableFunction<RowData> {
         for (int i = 0; i < fields.length; i++) {
             tokens[i] = null;
             texts[i] = null;
+            levels[i] = null;
             repeated[i] = false;
         }
         JsonToken first;
@@ -289,9 +310,58 @@ public class ReadRecord extends TableFunction<RowData> {
                 repeated[at] |= tokens[at] != null;
                 tokens[at] = token;
                 texts[at] = token.isStructStart() ? null : parser.getText();
+                levels[at] = null;
+                if (fields[at].kind == Kind.LEVELS && token == JsonToken.START_ARRAY) {
+                    levels[at] = levels(parser);
+                    continue;
+                }
             }
             parser.skipChildren();
         }
+    }
+
+    /** Reads to the end of the array; null where one of its elements is no level. */
+    private static List<String> levels(JsonParser parser) throws IOException {
+        List<String> pairs = new ArrayList<>();
+        boolean valid = true;
+        for (JsonToken token = parser.nextToken();
+                token != JsonToken.END_ARRAY; token = parser.nextToken()) {
+            if (token != JsonToken.START_OBJECT) {
+                valid = false;
+                parser.skipChildren();
+                continue;
+            }
+            String price = null;
+            String quantity = null;
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String name = parser.currentName();
+                JsonToken value = parser.nextToken();
+                if (name.equals("price")) {
+                    price = decimalText(value, parser);
+                } else if (name.equals("quantity")) {
+                    quantity = decimalText(value, parser);
+                }
+                parser.skipChildren();
+            }
+            valid &= price != null && quantity != null;
+            pairs.add(price);
+            pairs.add(quantity);
+        }
+        return valid ? pairs : null;
+    }
+
+    private static String decimalText(JsonToken token, JsonParser parser) throws IOException {
+        return token.isStructStart() ? null : decimalText(token, parser.getText());
+    }
+
+    /** The text of a decimal, as a number or in a string; null where it is none. */
+    private static String decimalText(JsonToken token, String text) {
+        if (token.isNumeric()) {
+            return text;
+        }
+        String number = token == JsonToken.VALUE_STRING ? strip(text) : "";
+        return NUMBER.matcher(number).matches() || NOT_FINITE.matcher(number).matches()
+                ? number : null;
     }
 
     /** Half of a surrogate pair can only be written as an escape; no engine stores it. */
@@ -349,6 +419,8 @@ public class ReadRecord extends TableFunction<RowData> {
                 return "a decimal";
             case LONG:
                 return "a whole number of 64 bits";
+            case LEVELS:
+                return "a list of levels with price and quantity";
             default:
                 return "a string";
         }
@@ -382,8 +454,9 @@ public class ReadRecord extends TableFunction<RowData> {
         return letters.toString();
     }
 
-    /** A string, a long, or the text of a decimal that is checked in a second pass. */
-    private static Object typed(Field field, JsonToken token, String text) throws Refused {
+    /** A string, a long, or the text of what is checked in a second pass: decimals and levels. */
+    private static Object typed(Field field, JsonToken token, String text, List<String> levels)
+            throws Refused {
         boolean isString = token == JsonToken.VALUE_STRING;
         if (token == null || token == JsonToken.VALUE_NULL || isString && strip(text).isEmpty()) {
             if (field.required) {
@@ -392,7 +465,7 @@ public class ReadRecord extends TableFunction<RowData> {
             }
             return null;
         }
-        Object typed = ofType(field, token, text);
+        Object typed = field.kind == Kind.LEVELS ? levels : ofType(field, token, text);
         if (typed == null) {
             throw new Refused(
                     "wrong-type",
@@ -405,12 +478,7 @@ public class ReadRecord extends TableFunction<RowData> {
         boolean isString = token == JsonToken.VALUE_STRING;
         switch (field.kind) {
             case DECIMAL:
-                if (token.isNumeric()) {
-                    return text;
-                }
-                String number = isString ? strip(text) : "";
-                return NUMBER.matcher(number).matches() || NOT_FINITE.matcher(number).matches()
-                        ? number : null;
+                return decimalText(token, text);
             case LONG:
                 String whole = isString ? strip(text) : text;
                 if (token != JsonToken.VALUE_NUMBER_INT && !isString
@@ -441,7 +509,11 @@ public class ReadRecord extends TableFunction<RowData> {
     }
 
     private static DecimalData inRange(Field field, String text) throws Refused {
-        String shown = field.name + ": " + cut(text, SHOWN_CHARACTERS);
+        return inRange(field, field.name, text);
+    }
+
+    private static DecimalData inRange(Field field, String name, String text) throws Refused {
+        String shown = name + ": " + cut(text, SHOWN_CHARACTERS);
         double size = NOT_FINITE.matcher(text).matches() ? Double.NaN : Double.parseDouble(text);
         if (Double.isNaN(size) || Double.isInfinite(size)) {
             throw new Refused("not-finite", shown + " is not finite");
@@ -467,6 +539,55 @@ public class ReadRecord extends TableFunction<RowData> {
                     shown + " is longer than " + MAX_NUMBER_CHARACTERS + " characters");
         }
         return DecimalData.fromBigDecimal(exact, 18, SCALE);
+    }
+
+    /** The levels of a side: numbers in range, and each level worse than the one before. */
+    private static ArrayData ruledLevels(Field field, List<String> texts) throws Refused {
+        Object[] rows = new Object[texts.size() / 2];
+        for (int i = 0; i < rows.length; i++) {
+            rows[i] = GenericRowData.of(
+                    inRange(field, field.name + ".price", texts.get(2 * i)),
+                    inRange(field, field.name + ".quantity", texts.get(2 * i + 1)));
+        }
+        for (int i = 1; i < rows.length; i++) {
+            DecimalData before = price(rows[i - 1]);
+            DecimalData here = price(rows[i]);
+            int outwards = here.compareTo(before);
+            if (field.highestFirst && outwards >= 0 || field.lowestFirst && outwards <= 0) {
+                throw new Refused(
+                        "unsorted-levels",
+                        field.name + ": level " + (i + 1) + " has " + plain(here) + " after "
+                                + plain(before) + ", expected the "
+                                + (field.highestFirst ? "highest" : "lowest") + " price first");
+            }
+        }
+        return new GenericArrayData(rows);
+    }
+
+    private void checkCrossed(GenericRowData row) throws Refused {
+        DecimalData bid = null;
+        DecimalData ask = null;
+        for (int i = 0; i < fields.length; i++) {
+            ArrayData side = fields[i].kind == Kind.LEVELS ? (ArrayData) row.getField(i) : null;
+            if (side != null && side.size() > 0) {
+                DecimalData best = price(side.getRow(0, 2));
+                bid = fields[i].highestFirst ? best : bid;
+                ask = fields[i].lowestFirst ? best : ask;
+            }
+        }
+        if (bid != null && ask != null && bid.compareTo(ask) > 0) {
+            throw new Refused(
+                    "crossed-book",
+                    "best bid " + plain(bid) + " is above best ask " + plain(ask));
+        }
+    }
+
+    private static DecimalData price(Object level) {
+        return ((RowData) level).getDecimal(0, 18, SCALE);
+    }
+
+    private static String plain(DecimalData number) {
+        return number.toBigDecimal().stripTrailingZeros().toPlainString();
     }
 
     private static void checkLength(Field field, String text) throws Refused {

@@ -5,5 +5,5 @@ SELECT
   trade_id, order_id, symbol, side, quantity, price, status, exchange, trader_id, account_id,
   event_time, event_type,
   source_topic, source_partition, source_offset, source_time
-FROM records
+FROM trades
 WHERE error_type IS NULL AND status IN ($statuses);

@@ -3,7 +3,7 @@
 
 CREATE TEMPORARY VIEW routed_trades AS
 SELECT *, $route AS route
-FROM records
+FROM trades
 WHERE error_type IS NULL;
 
 INSERT INTO routed

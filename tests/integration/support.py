@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from workbench.broker import topics
 from workbench.broker.clients import make_producer, topic_name
+from workbench.broker.offsets import Received
 from workbench.config import Settings, load_settings
 from workbench.jobs.cluster import Cluster
 from workbench.lake import tables
@@ -95,3 +97,17 @@ def count(settings: Settings, table: str) -> int:
     """How many rows a table has now, from its newest snapshot."""
     snapshot = load_catalog(settings).load_table(table).current_snapshot()
     return int(snapshot.summary["total-records"]) if snapshot and snapshot.summary else 0
+
+
+def as_raw(messages: list[Received], topic: str) -> pa.Table:
+    """Messages of a topic as the relation `raw` of the definitions."""
+    times = [datetime.fromtimestamp(m.timestamp_ms / 1000, UTC) for m in messages]
+    return pa.table(
+        {
+            "source_topic": [topic] * len(messages),
+            "source_partition": pa.array([m.partition for m in messages], pa.int32()),
+            "source_offset": pa.array([m.offset for m in messages], pa.int64()),
+            "source_time": pa.array(times, pa.timestamp("us", "UTC")),
+            "value": pa.array([m.value for m in messages], pa.binary()),
+        }
+    )

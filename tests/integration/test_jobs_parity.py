@@ -6,14 +6,22 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
+from tests.integration.support import (
+    as_raw,
+    cancel_jobs,
+    count,
+    prepared,
+    produce,
+    rows,
+    wait_until,
+)
 from workbench.broker.offsets import Received, read_all
 from workbench.config import Settings, load_settings
 from workbench.contracts.topics import ROUTES, UNROUTABLE
@@ -111,19 +119,6 @@ def landed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     finally:
         cancel_jobs(settings)
     yield Landed(settings, sent, read_all(settings, "raw.trades"), filled)
-
-
-def as_raw(messages: list[Received], topic: str) -> pa.Table:
-    times = [datetime.fromtimestamp(m.timestamp_ms / 1000, UTC) for m in messages]
-    return pa.table(
-        {
-            "source_topic": [topic] * len(messages),
-            "source_partition": pa.array([m.partition for m in messages], pa.int32()),
-            "source_offset": pa.array([m.offset for m in messages], pa.int64()),
-            "source_time": pa.array(times, pa.timestamp("us", "UTC")),
-            "value": pa.array([m.value for m in messages], pa.binary()),
-        }
-    )
 
 
 def defined(landed: Landed, job: str) -> dict[str, pa.Table]:

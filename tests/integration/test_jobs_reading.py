@@ -68,11 +68,13 @@ def verdicts(tmp_path_factory):
     settings = load_settings(folder)
     tables.apply(settings)
     values = hostile()
-    _stage(values, folder / "staged")
+    _stage(values, folder / "staged" / "raw.trades")
     request = {
         "command": "batch",
-        "deployment": deployment(settings, kafka=False),
-        "jobs": ["landing", "router"],
+        "jobs": [
+            {"name": job, "deployment": deployment(settings, job, kafka=False)}
+            for job in ("landing", "router")
+        ],
         "staged": str(folder / "staged"),
         "output": str(folder / "out"),
         "work": str(folder),
@@ -86,7 +88,7 @@ def verdicts(tmp_path_factory):
 
 
 def _stage(values: list[bytes | None], folder: Path) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     lines = [
         json.dumps(
             {
@@ -94,6 +96,7 @@ def _stage(values: list[bytes | None], folder: Path) -> None:
                 "source_topic": "hostile",
                 "source_partition": 0,
                 "source_offset": offset,
+                "arrival": offset,
                 "source_time": ARRIVED.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
             }
         )

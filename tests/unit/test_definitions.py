@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 from workbench.config import Settings, load_settings
-from workbench.contracts import JOBS, table_named
-from workbench.contracts.records import DEAD_LETTER, ENRICHED_TRADE, TRADE_AGGREGATE
+from workbench.contracts import JOBS, TABLES, table_named, topic_named
 from workbench.definitions import connect, load_events, load_raw, run_definition
 from workbench.definitions.backfill import backfill
 from workbench.errors import UsageError
@@ -232,19 +231,15 @@ def test_enrichment_joins_executions_and_says_unknown(con, tmp_path):
 @pytest.mark.parametrize("job", [job.name for job in JOBS])
 def test_results_have_the_columns_of_the_contracts(con, job):
     results = run(con, job, [trade()])
-    records = {
-        "analytics.trade-aggregates": TRADE_AGGREGATE,
-        "enriched.trades": ENRICHED_TRADE,
-        "dlq.deserialization": DEAD_LETTER,
-        "dlq.processing-errors": DEAD_LETTER,
-    }
     for name, rows in results.items():
-        if name in records:
-            assert rows.column_names == [field.name for field in records[name].fields]
-        elif "." in name and name.split(".")[0] in ("market", "ops"):
+        if name in {table.name for table in TABLES}:
             assert rows.column_names == [column.name for column in table_named(name).columns]
-        else:
+        elif job == "router":
             assert rows.column_names == ["topic", "key", "value"]
+        else:
+            record = topic_named(name).record
+            assert record is not None
+            assert rows.column_names == [field.name for field in record.fields]
 
 
 def test_an_unknown_job_names_the_nearest(con):

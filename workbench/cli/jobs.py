@@ -8,6 +8,10 @@ import click
 
 from workbench.cli.output import format_options, print_rows, progress
 
+_DROP_STATE = click.option(
+    "--drop-state", is_flag=True, help="Let operators that cannot go on start empty."
+)
+
 
 @click.group()
 def command() -> None:
@@ -21,7 +25,7 @@ def list_jobs(form: str | None) -> None:
     from workbench.contracts import JOBS
 
     rows = [
-        (job.name, job.source, ", ".join(job.topics), ", ".join(job.tables), job.doc)
+        (job.name, ", ".join(job.sources), ", ".join(job.topics), ", ".join(job.tables), job.doc)
         for job in JOBS
     ]
     print_rows(("job", "source", "topics", "tables", "what it does"), rows, form or "table")
@@ -30,14 +34,74 @@ def list_jobs(form: str | None) -> None:
 @command.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--fresh", is_flag=True, help="Start without the state of the last stop.")
-def submit(names: tuple[str, ...], fresh: bool) -> None:
+@_DROP_STATE
+def submit(names: tuple[str, ...], fresh: bool, drop_state: bool) -> None:
     """Start jobs on the cluster, where they left off; `all` means every job."""
     from workbench.config import load_settings
     from workbench.jobs import submit as start
 
-    ids = start(load_settings(), _all(names), fresh=fresh, progress=progress)
+    ids = start(load_settings(), _all(names), fresh=fresh, drop_state=drop_state, progress=progress)
     for name, job_id in ids.items():
         click.echo(f"{name} {job_id}")
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_DROP_STATE
+def upgrade(names: tuple[str, ...], drop_state: bool) -> None:
+    """Bring running jobs to their present SQL and settings; `all` means every one that runs.
+
+    Each job is compared with what runs before anything stops: one that cannot go on from its
+    state is refused. Then it is stopped with a savepoint and goes on from it. A job that does
+    not start goes on as it was.
+    """
+    from workbench.config import load_settings
+    from workbench.jobs.status import running
+    from workbench.jobs.upgrade import upgrade as bring_up
+
+    settings = load_settings()
+    wanted = running(settings) if "all" in names else list(names)
+    if not wanted:
+        click.echo("no job runs")
+        return
+    ids = bring_up(settings, wanted, drop_state=drop_state, progress=progress)
+    for name, job_id in ids.items():
+        click.echo(f"{name} {job_id}")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--from", "place", metavar="PLACE", help="Path or URI; the newest without it.")
+@click.option("--list", "listing", is_flag=True, help="Show what there is, the newest first.")
+@_DROP_STATE
+@format_options
+def restore(
+    name: str, place: str | None, listing: bool, drop_state: bool, form: str | None
+) -> None:
+    """Start a job from a savepoint or a retained checkpoint.
+
+    What the job wrote after that point it writes again. `workbench jobs submit` goes on where
+    the job left off, without repeating anything.
+    """
+    from workbench.config import load_settings
+    from workbench.contracts import job_named
+    from workbench.errors import UsageError
+    from workbench.jobs.bookmark import restore_points
+    from workbench.jobs.control import restore as bring_back
+
+    settings = load_settings()
+    points = restore_points(settings, job_named(name).name)
+    if listing:
+        print_rows(("place", "made"), points, form or "table")
+        return
+    if place is None and not points:
+        raise UsageError(
+            f"job {name} left no savepoint and no checkpoint",
+            hint=f"start it with `workbench jobs submit {name}`, or name a place with --from",
+        )
+    chosen = place or points[0][0]
+    job_id = bring_back(settings, name, chosen, drop_state=drop_state, progress=progress)
+    click.echo(f"{name} {job_id}")
 
 
 @command.command()
@@ -88,7 +152,13 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool, cancel: bool) -> 
     metavar="FILE",
     help="JSON lines, CSV or Parquet, also .gz; may be given several times.",
 )
-@click.option("--format", "form", default="trades", show_default=True, help="trades or binance.")
+@click.option(
+    "--format",
+    "form",
+    default="trades",
+    show_default=True,
+    help="trades, marketdata, orderbook or binance.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -15,37 +15,41 @@ class Job:
     ----------
     name
         Its name on the command line and in Flink.
-    source
-        Topic it reads; a batch run reads files with the same records instead.
+    sources
+        Topics it reads; a batch run reads files with the same records instead.
     topics
         Topics it writes.
     tables
         Tables it writes.
     doc
         What it does.
+    owns
+        The topic, if any, whose refused records it reports as dead letters.
     windowed
         Whether it holds rows back in event-time windows that a drain has to close.
     """
 
     name: str
-    source: str
+    sources: tuple[str, ...]
     topics: tuple[str, ...]
     tables: tuple[str, ...]
     doc: str
+    owns: str | None = None
     windowed: bool = False
 
 
 JOBS: tuple[Job, ...] = (
     Job(
         "landing",
-        "raw.trades",
+        ("raw.trades",),
         ("dlq.deserialization", "dlq.processing-errors"),
         ("market.trades", "ops.dead_letters"),
         "Lands every valid trade event; owns the dead letters of raw.trades.",
+        owns="raw.trades",
     ),
     Job(
         "router",
-        "raw.trades",
+        ("raw.trades",),
         (
             "processed.trades.new",
             "processed.trades.filled",
@@ -58,7 +62,7 @@ JOBS: tuple[Job, ...] = (
     ),
     Job(
         "aggregates",
-        "raw.trades",
+        ("raw.trades",),
         ("analytics.trade-aggregates",),
         ("market.trade_aggregates", "ops.late_rows"),
         "Executions per symbol in tumbling windows of 1, 5 and 15 minutes.",
@@ -66,12 +70,29 @@ JOBS: tuple[Job, ...] = (
     ),
     Job(
         "enrichment",
-        "processed.trades.filled",
+        ("processed.trades.filled",),
         ("enriched.trades", "dlq.deserialization", "dlq.processing-errors"),
         ("market.enriched_trades", "ops.dead_letters"),
         "Joins executions with reference data.",
+        owns="processed.trades.filled",
     ),
-    # alerts and orderbook join this list with a later release.
+    Job(
+        "alerts",
+        ("raw.trades", "raw.marketdata"),
+        ("alerts.price-movement", "dlq.deserialization", "dlq.processing-errors"),
+        ("market.price_alerts", "ops.dead_letters"),
+        "Alerts on prices of executions and quotes that moved away from a baseline; owns the dead "
+        "letters of raw.marketdata.",
+        owns="raw.marketdata",
+    ),
+    Job(
+        "orderbook",
+        ("raw.orderbook",),
+        ("analytics.orderbook", "dlq.deserialization", "dlq.processing-errors"),
+        ("market.orderbook_metrics", "ops.dead_letters"),
+        "Spread, depth, imbalance and order flow of every order-book snapshot.",
+        owns="raw.orderbook",
+    ),
 )
 
 

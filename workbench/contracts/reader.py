@@ -21,14 +21,19 @@ not-positive         dlq.processing-errors     a positive field that is rounded 
 out-of-range         dlq.processing-errors     a number too large for its type or written with more
                                                than 100 characters; a text of more than
                                                `MAX_STRING_CHARACTERS`; a time at or before 1970
+unsorted-levels      dlq.processing-errors     a level of a book is not worse than the last
+crossed-book         dlq.processing-errors     a best bid above the best ask
 future-time          dlq.processing-errors     more than `MAX_FUTURE_MS` after its arrival
+duplicate            dlq.processing-errors     a trade_id came before, where duplicates are refused
+                                               (a setting of the jobs; no reader knows it)
 missing-status       dlq.trades.unroutable     a valid trade event without a status
 unknown-status       dlq.trades.unroutable     a valid trade event with a status that has no topic
 ===================  ========================  =====================================================
 
 Fields are taken in the order of the contract: first all missing and mistyped ones, then the rules
-of texts and decimals, then the event time. Blanks are the white space of ASCII; letters are matched
-without regard to case in ASCII only, so that no engine's idea of Unicode changes a verdict.
+of texts, decimals and levels, then the book as a whole, then the event time. Blanks are the white
+space of ASCII; letters are matched without regard to case in ASCII only, so that no engine's idea
+of Unicode changes a verdict.
 """
 
 from __future__ import annotations
@@ -38,6 +43,7 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from workbench.contracts.records import (
@@ -70,6 +76,7 @@ _DIGITS = {
     Type.VOLUME: (38, 8),
     Type.NOTIONAL: (38, 16),
     Type.RESULT: (18, 4),
+    Type.PERCENT: (18, 2),
 }
 _UNIT = {scale: Decimal((0, (1,), -scale)) for _, scale in _DIGITS.values()}
 _HALF_UP = Context(prec=60, rounding=ROUND_HALF_UP)
@@ -135,6 +142,7 @@ def read_record(record: Record, value: bytes | None, source_time_ms: int) -> Val
                 typed[field.name] = _ruled_levels(field, typed[field.name])
             elif field.type is Type.STRING and typed[field.name] is not None:
                 _check_length(field, typed[field.name])
+        _check_crossed(record, typed)
         for field in record.fields:
             if field.event_time and typed[field.name] is not None:
                 _check_event_time(field, typed[field.name], source_time_ms)
@@ -301,10 +309,35 @@ def _ruled(field: Field, name: str, text: str) -> Decimal:
 
 
 def _ruled_levels(field: Field, levels: list[dict[str, str]]) -> list[dict[str, Decimal]]:
-    return [
+    ruled = [
         {name: _ruled(field, f"{field.name}.{name}", text) for name, text in level.items()}
         for level in levels
     ]
+    for number, (one, other) in enumerate(pairwise(ruled), 2):
+        outwards = other["price"] - one["price"]
+        if field.best and (outwards >= 0 if field.best == "highest" else outwards <= 0):
+            message = (
+                f"{field.name}: level {number} has {_plain(other['price'])} after "
+                f"{_plain(one['price'])}, expected the {field.best} price first"
+            )
+            raise _Refusal("unsorted-levels", message, PROCESSING_ERRORS)
+    return ruled
+
+
+def _check_crossed(record: Record, typed: dict[str, Any]) -> None:
+    best = {field.best: typed[field.name] for field in record.fields if field.best}
+    bids, asks = best.get("highest"), best.get("lowest")
+    if bids and asks and bids[0]["price"] > asks[0]["price"]:
+        message = (
+            f"best bid {_plain(bids[0]['price'])} is above best ask {_plain(asks[0]['price'])}"
+        )
+        raise _Refusal("crossed-book", message, PROCESSING_ERRORS)
+
+
+def _plain(number: Decimal) -> str:
+    """A number without an exponent and without zeros at its end."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _check_length(field: Field, text: str) -> None:

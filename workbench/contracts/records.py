@@ -7,6 +7,9 @@ What a reader accepts is decided here once, for Flink and DuckDB alike:
   exact); it is rounded half-up to 8 decimals;
 * a long is a JSON number without fraction or exponent, or a string that holds one;
 * a string field takes strings only, an enumeration is matched without regard to case and blanks;
+* a side of an order book is a list of levels, each an object with price and quantity above zero,
+  from the best price outwards, each price once; a best bid above the best ask is a crossed book;
+  an empty side is a side without orders;
 * a name that is repeated makes the record invalid; names that are not listed are ignored here
   and kept where the value is passed on.
 """
@@ -33,7 +36,15 @@ STATUSES = ("NEW", "FILLED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED")
 EXECUTIONS = ("FILLED", "PARTIALLY_FILLED")
 SIDES = ("BUY", "SELL")
 #: Reasons of records that parse but break a rule; every other reason is one of reading.
-RULE_ERRORS = ("not-finite", "not-positive", "out-of-range", "future-time")
+RULE_ERRORS = (
+    "not-finite",
+    "not-positive",
+    "out-of-range",
+    "unsorted-levels",
+    "crossed-book",
+    "future-time",
+    "duplicate",
+)
 #: A larger value is a dead letter: what jobs write besides a value must fit a topic's limit too.
 MAX_VALUE_BYTES = 8_000_000
 #: A longer text is a dead letter: it would not fit the buffers that windows are keyed in.
@@ -115,8 +126,8 @@ ORDER_BOOK = Record(
     (
         SYMBOL,
         TIMESTAMP_MS,
-        Field("bids", Type.LEVELS, "Bids, best first"),
-        Field("asks", Type.LEVELS, "Asks, best first"),
+        Field("bids", Type.LEVELS, "Bids, best first", positive=True, best="highest"),
+        Field("asks", Type.LEVELS, "Asks, best first", positive=True, best="lowest"),
     ),
 )
 TRADE_AGGREGATE = Record(
@@ -169,6 +180,130 @@ ENRICHED_TRADE = Record(
         Field("enriched_at_ms", Type.LONG, "When it was enriched, by the wall clock", MILLIS),
     ),
 )
+SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+PRICE_ALERT = Record(
+    "PriceAlert",
+    "A price that moved away from its symbol's baseline by the threshold or more.",
+    (
+        Field(
+            "alert_id",
+            Type.STRING,
+            "The same for the same alert after a replay: a hash of symbol, both prices and both "
+            "times",
+        ),
+        Field("alert_type", Type.STRING, "Kind of the alert", symbols=("PRICE_MOVEMENT",)),
+        SYMBOL,
+        Field("direction", Type.STRING, "Where the price went", symbols=("UP", "DOWN")),
+        Field("baseline_price", Type.DECIMAL, "Price it is compared with", QUOTE),
+        Field("current_price", Type.DECIMAL, "Price that raised the alert", QUOTE),
+        Field(
+            "pct_change",
+            Type.PERCENT,
+            "Size of the move, without a sign, half-up to 2 decimals",
+            "% of the baseline",
+        ),
+        Field("window_start_ms", Type.LONG, "Event time of the baseline", MILLIS),
+        Field("detected_at_ms", Type.LONG, "Event time of the price that raised it", MILLIS),
+        Field(
+            "severity",
+            Type.STRING,
+            "By the unrounded move: MEDIUM from 2 %, HIGH from 5 %, CRITICAL from 10 %",
+            symbols=SEVERITIES,
+        ),
+    ),
+)
+#: Levels of a side that depth and imbalance are given for.
+DEPTH_LEVELS = (5, 10, 20)
+_EMPTY = "null where a side is empty"
+
+
+def _depth(levels: int) -> tuple[Field, ...]:
+    first = f"the first {levels} levels"
+    return (
+        Field(
+            f"bid_depth_{levels}",
+            Type.VOLUME,
+            f"Quantity bid on {first}; null without bids",
+            BASE,
+            required=False,
+        ),
+        Field(
+            f"ask_depth_{levels}",
+            Type.VOLUME,
+            f"Quantity asked on {first}; null without asks",
+            BASE,
+            required=False,
+        ),
+        Field(
+            f"imbalance_{levels}",
+            Type.RESULT,
+            f"(bid_depth - ask_depth) / (bid_depth + ask_depth) on {first}, half-up to 4 "
+            f"decimals; {_EMPTY}",
+            "ratio from -1 to 1",
+            required=False,
+        ),
+    )
+
+
+ORDER_BOOK_METRICS = Record(
+    "OrderBookMetrics",
+    "Liquidity of one order-book snapshot, and what changed against the symbol's snapshot before. "
+    "An empty side gives nulls, not zeros.",
+    (
+        SYMBOL,
+        TIMESTAMP_MS,
+        Field("best_bid", Type.DECIMAL, "Highest bid; null without bids", QUOTE, required=False),
+        Field("best_ask", Type.DECIMAL, "Lowest ask; null without asks", QUOTE, required=False),
+        Field(
+            "mid_price",
+            Type.RESULT,
+            f"(best_bid + best_ask) / 2, half-up to 4 decimals; {_EMPTY}",
+            QUOTE,
+            required=False,
+        ),
+        Field(
+            "spread",
+            Type.RESULT,
+            f"best_ask - best_bid, half-up to 4 decimals; {_EMPTY}",
+            QUOTE,
+            required=False,
+        ),
+        Field(
+            "spread_bps",
+            Type.PERCENT,
+            f"Spread / mid price * 10,000, both unrounded, half-up to 2 decimals; {_EMPTY}",
+            "basis points",
+            required=False,
+        ),
+        *(field for levels in DEPTH_LEVELS for field in _depth(levels)),
+        Field(
+            "mid_change",
+            Type.RESULT,
+            "Mid price less the mid price before, both unrounded, half-up to 4 decimals; null "
+            "where either book has an empty side, or there is none before within 5 minutes",
+            QUOTE,
+            required=False,
+        ),
+        Field(
+            "order_flow_imbalance",
+            Type.VOLUME,
+            "Order-flow imbalance at the best level (Cont, Kukanov and Stoikov 2014): quantity "
+            "that came to the best bid or left the best ask, less what left the bid or came to "
+            "the ask; null as mid_change",
+            BASE,
+            required=False,
+        ),
+        Field(
+            "previous_ms",
+            Type.LONG,
+            "Time of the snapshot before; null where there is none within 5 minutes",
+            MILLIS,
+            required=False,
+        ),
+        Field("source_partition", Type.INT, "Partition the snapshot was read from"),
+        Field("source_offset", Type.LONG, "Its offset: with the partition, its identity"),
+    ),
+)
 DEAD_LETTER = Record(
     "DeadLetter",
     "A record that no job could use, with the reason.",
@@ -196,6 +331,8 @@ RECORDS: tuple[Record, ...] = (
     ORDER_BOOK,
     TRADE_AGGREGATE,
     ENRICHED_TRADE,
+    PRICE_ALERT,
+    ORDER_BOOK_METRICS,
     DEAD_LETTER,
 )
 
@@ -226,6 +363,7 @@ _AVRO: dict[Type, Any] = {
     Type.VOLUME: {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 8},
     Type.NOTIONAL: {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 16},
     Type.RESULT: {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 4},
+    Type.PERCENT: {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 2},
     Type.TIMESTAMP: {"type": "long", "logicalType": "timestamp-micros"},
     Type.DATE: {"type": "int", "logicalType": "date"},
 }

@@ -8,6 +8,8 @@ from workbench.contracts.records import (
     BASE,
     DEAD_LETTER,
     ENRICHMENT_FIELDS,
+    ORDER_BOOK_METRICS,
+    PRICE_ALERT,
     QUOTE,
     TRADE_AGGREGATE,
     TRADE_EVENT,
@@ -77,7 +79,13 @@ EVENT_TIME = Field("event_time", Type.TIMESTAMP, "When the event happened, UTC")
 
 def _in_tables(field: Field) -> Field:
     """A record's field as a column: times are timestamps, not milliseconds."""
-    renamed = {"timestamp_ms": "event_time", "enriched_at_ms": "enriched_at"}.get(field.name)
+    renamed = {
+        "timestamp_ms": "event_time",
+        "enriched_at_ms": "enriched_at",
+        "window_start_ms": "window_start",
+        "detected_at_ms": "detected_at",
+        "previous_ms": "previous_time",
+    }.get(field.name)
     if renamed:
         return replace(field, name=renamed, type=Type.TIMESTAMP, unit=None)
     if field.name in ("window_start", "window_end", "open_time", "close_time", "computed_at"):
@@ -131,7 +139,7 @@ TABLES: tuple[Table, ...] = (
         ),
         "failed_at",
         ("job", "source_topic", "source_partition", "source_offset"),
-        "landing, router, enrichment",
+        "landing, router, enrichment, alerts, orderbook",
         "Every record a job refused, with the reason.",
     ),
     Table(
@@ -180,7 +188,29 @@ TABLES: tuple[Table, ...] = (
         "Executions whose minute was closed and that came more than 30 s later than the watermark: "
         "in no window.",
     ),
-    # market.price_alerts and market.orderbook_metrics join this list with their jobs.
+    Table(
+        "market.price_alerts",
+        (*(_in_tables(field) for field in PRICE_ALERT.fields), *SOURCE),
+        "detected_at",
+        ("symbol", "detected_at"),
+        "alerts",
+        "Every price alert; the source columns are those of the price that raised it.",
+    ),
+    Table(
+        "market.orderbook_metrics",
+        (
+            *(
+                _in_tables(field)
+                for field in ORDER_BOOK_METRICS.fields
+                if not field.name.startswith("source_")
+            ),
+            *SOURCE,
+        ),
+        "event_time",
+        ("symbol", "event_time"),
+        "orderbook",
+        "Liquidity of every valid order-book snapshot.",
+    ),
 )
 
 

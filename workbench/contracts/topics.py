@@ -9,6 +9,8 @@ from workbench.contracts.records import (
     ENRICHED_TRADE,
     MARKET_DATA_TICK,
     ORDER_BOOK,
+    ORDER_BOOK_METRICS,
+    PRICE_ALERT,
     TRADE_AGGREGATE,
     TRADE_EVENT,
     Record,
@@ -91,8 +93,15 @@ TOPICS: tuple[Topic, ...] = (
         "Window results",
         "aggregates",
     ),
-    # Written by a job of a later release; created with the others so that readers can subscribe.
-    Topic("analytics.orderbook", 4, 3, "symbol", None, "Order-book metrics", "orderbook"),
+    Topic(
+        "analytics.orderbook",
+        4,
+        3,
+        "symbol",
+        ORDER_BOOK_METRICS,
+        "Order-book metrics",
+        "orderbook",
+    ),
     Topic(
         "enriched.trades",
         4,
@@ -102,7 +111,7 @@ TOPICS: tuple[Topic, ...] = (
         "Fills with reference data",
         "enrichment",
     ),
-    Topic("alerts.price-movement", 2, 7, "symbol", None, "Price alerts", "alerts"),
+    Topic("alerts.price-movement", 2, 7, "symbol", PRICE_ALERT, "Price alerts", "alerts"),
     Topic(
         "dlq.trades.unroutable",
         2,
@@ -119,7 +128,7 @@ TOPICS: tuple[Topic, ...] = (
         None,
         DEAD_LETTER,
         "What could not be read",
-        "landing, enrichment",
+        "landing, enrichment, alerts, orderbook",
     ),
     Topic(
         "dlq.processing-errors",
@@ -128,7 +137,7 @@ TOPICS: tuple[Topic, ...] = (
         None,
         DEAD_LETTER,
         "What breaks a rule",
-        "landing, enrichment",
+        "landing, enrichment, alerts, orderbook",
     ),
 )
 

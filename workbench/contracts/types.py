@@ -27,6 +27,8 @@ class Type(Enum):
     NOTIONAL = "decimal(38,16)"
     #: A rounded result: VWAP, ratio.
     RESULT = "decimal(18,4)"
+    #: A rounded percentage or number of basis points.
+    PERCENT = "decimal(18,2)"
     #: UTC, microseconds, in tables; epoch milliseconds in records (see `Record`).
     TIMESTAMP = "timestamptz"
     DATE = "date"
@@ -44,6 +46,7 @@ _FLINK = {
     Type.VOLUME: "DECIMAL(38, 8)",
     Type.NOTIONAL: "DECIMAL(38, 16)",
     Type.RESULT: "DECIMAL(18, 4)",
+    Type.PERCENT: "DECIMAL(18, 2)",
     Type.TIMESTAMP: "TIMESTAMP_LTZ(6)",
     Type.DATE: "DATE",
     Type.LEVELS: "ARRAY<ROW<price DECIMAL(18, 8), quantity DECIMAL(18, 8)>>",
@@ -58,6 +61,7 @@ _DUCKDB = {
     Type.VOLUME: "DECIMAL(38, 8)",
     Type.NOTIONAL: "DECIMAL(38, 16)",
     Type.RESULT: "DECIMAL(18, 4)",
+    Type.PERCENT: "DECIMAL(18, 2)",
     Type.TIMESTAMP: "TIMESTAMPTZ",
     Type.DATE: "DATE",
     Type.LEVELS: "STRUCT(price DECIMAL(18, 8), quantity DECIMAL(18, 8))[]",
@@ -106,6 +110,8 @@ class Field:
         Whether this is the time the event happened, which moves the watermark.
     normalised
         Whether surrounding blanks are cut and letters made capital on reading.
+    best
+        Of a side of an order book: ``highest`` or ``lowest``, the price its levels start with.
     """
 
     name: str
@@ -117,3 +123,4 @@ class Field:
     positive: bool = False
     event_time: bool = False
     normalised: bool = False
+    best: str = ""

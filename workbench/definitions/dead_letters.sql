@@ -1,5 +1,5 @@
--- The records a job refuses. Each job owns some dead-letter topics of what it reads: landing and
--- enrichment what cannot be used, the router what has no topic.
+-- The records a job refuses. Each job owns some dead-letter topics of what it reads: the router
+-- what has no topic, the others what cannot be used.
 SELECT
     error_topic AS topic,
     original_value,
@@ -10,5 +10,5 @@ SELECT
     source_offset,
     $job AS job,
     $now AS failed_at
-FROM read_trades
+FROM read_owned
 WHERE list_contains($dead_letter_topics, error_topic)

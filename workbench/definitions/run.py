@@ -16,16 +16,27 @@ from workbench.contracts.records import (
     DEAD_LETTER,
     ENRICHED_TRADE,
     EXECUTIONS,
+    MARKET_DATA_TICK,
     MILLIS,
+    ORDER_BOOK,
+    ORDER_BOOK_METRICS,
+    PRICE_ALERT,
     TRADE_AGGREGATE,
+    TRADE_EVENT,
 )
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, ROUTES, UNROUTABLE
 from workbench.contracts.types import duckdb_type
+from workbench.definitions.alerts import Price, price_alerts
 from workbench.definitions.raw import read_trades, sql
+from workbench.definitions.strict import read_strictly
 from workbench.errors import UsageError
 from workbench.ingest.reference import symbols_in_force
 
 Results = dict[str, pa.Table]
+#: A snapshot of an order book further back than this is none to compare with.
+PREVIOUS_BOOK_MS = 5 * 60 * 1000
+#: What jobs other than those of trades read, and the relation it becomes.
+_OWN_READING = {"alerts": (MARKET_DATA_TICK, "read_ticks"), "orderbook": (ORDER_BOOK, "read_books")}
 
 
 def run_definition(
@@ -43,7 +54,8 @@ def run_definition(
     con
         A connection on which `load_raw` (or `load_events`) was called.
     job
-        ``landing``, ``router``, ``aggregates`` or ``enrichment``.
+        A job of the registry. For ``alerts``, records of the topic raw.marketdata in `raw` are
+        quotes, and all others trades; their order in `raw` is the order of arrival.
     now
         What ``failed_at``, ``computed_at`` and ``enriched_at`` are; the wall clock when None.
     symbols
@@ -67,7 +79,10 @@ def run_definition(
     contract = job_named(job)
     if contract.name not in _RUN:
         raise UsageError(f"job {job!r} has no DuckDB definition", hint="known: " + ", ".join(_RUN))
-    if reread:
+    if contract.name in _OWN_READING:
+        record, relation = _OWN_READING[contract.name]
+        read_strictly(con, record, relation, TICKS if contract.name == "alerts" else None)
+    elif reread:
         read_trades(con, keep_value=contract.name == "router")
     moment = now or datetime.now(UTC)
     results = _RUN[contract.name](con, moment, symbols)
@@ -116,16 +131,84 @@ def _enrichment(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | N
     }
 
 
+def _alerts(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+    read_strictly(con, TRADE_EVENT, "read_all_trades")
+    rows = con.execute(
+        f"""
+        SELECT symbol, price, timestamp_ms,
+            source_topic, source_partition, source_offset, source_time
+        FROM (
+            SELECT * FROM read_all_trades
+            WHERE source_topic <> '{TICKS}' AND list_contains($executions, status)
+            UNION ALL BY NAME SELECT * FROM read_ticks
+        )
+        WHERE error_topic IS NULL ORDER BY arrival
+        """,
+        {"executions": list(EXECUTIONS)},
+    ).to_arrow_table()
+    prices = (Price(r["symbol"], r["price"], r["timestamp_ms"]) for r in rows.to_pylist())
+    alerts = price_alerts(prices, load_settings().alerts)
+    raised = pa.Table.from_pylist(
+        [
+            alert | {name: row[name] for name in row if name.startswith("source_")}
+            for alert, row in zip(alerts, rows.to_pylist(), strict=True)
+            if alert is not None
+        ],
+        schema=_ALERTS,
+    )
+    con.register("raised_alerts", raised)
+    table = _table(con, "market.price_alerts", _ALERT_ROWS, {})
+    times = {"window_start_ms": "window_start", "detected_at_ms": "detected_at"}
+    return {
+        "market.price_alerts": table,
+        "alerts.price-movement": _messages(con, PRICE_ALERT, table, times),
+    }
+
+
+def _orderbook(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+    parameters = {"previous_ms": PREVIOUS_BOOK_MS}
+    table = _table(con, "market.orderbook_metrics", sql("orderbook"), parameters)
+    times = {"timestamp_ms": "event_time", "previous_ms": "previous_time"}
+    return {
+        "market.orderbook_metrics": table,
+        "analytics.orderbook": _messages(con, ORDER_BOOK_METRICS, table, times),
+    }
+
+
+TICKS = "raw.marketdata"
+_ALERTS = pa.schema(
+    {
+        **dict.fromkeys(("alert_id", "alert_type", "symbol", "direction"), pa.string()),
+        **dict.fromkeys(("baseline_price", "current_price"), pa.decimal128(18, 8)),
+        "pct_change": pa.decimal128(18, 2),
+        **dict.fromkeys(("window_start_ms", "detected_at_ms"), pa.int64()),
+        "severity": pa.string(),
+        "source_topic": pa.string(),
+        "source_partition": pa.int32(),
+        "source_offset": pa.int64(),
+        "source_time": pa.timestamp("us", "UTC"),
+    }
+)
+_ALERT_ROWS = """
+SELECT *, make_timestamptz(window_start_ms * 1000) AS window_start,
+    make_timestamptz(detected_at_ms * 1000) AS detected_at
+FROM raised_alerts
+"""
+
 _RUN = {
     "landing": _landing,
     "router": _router,
     "aggregates": _aggregates,
     "enrichment": _enrichment,
+    "alerts": _alerts,
+    "orderbook": _orderbook,
 }
 
 
 def dead_letters(con: duckdb.DuckDBPyConnection, job: str, now: datetime) -> pa.Table:
     """Return the rows of ops.dead_letters of the records that a job refuses."""
+    relation = _OWN_READING[job][1] if job in _OWN_READING else "read_trades"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW read_owned AS SELECT * FROM {relation}")
     topics = [name for name in job_named(job).topics if name.startswith("dlq.")]
     parameters = {"job": job, "now": now, "dead_letter_topics": topics}
     return _table(con, "ops.dead_letters", sql("dead_letters"), parameters)

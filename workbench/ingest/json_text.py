@@ -19,7 +19,15 @@ NUMBER = rb"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$"
 #: Arrays and literals whose texts stand one after the other in each row.
 Pieces = list[pa.Array | pa.Scalar]
 _ESCAPES = re.compile(_MUST_ESCAPE)
-_NUMERIC = (Type.DECIMAL, Type.LONG, Type.INT, Type.VOLUME, Type.NOTIONAL, Type.RESULT)
+_NUMERIC = (
+    Type.DECIMAL,
+    Type.LONG,
+    Type.INT,
+    Type.VOLUME,
+    Type.NOTIONAL,
+    Type.RESULT,
+    Type.PERCENT,
+)
 
 
 def json_rows(columns: dict[str, pa.Array], record: Record | None = None) -> pa.Array:

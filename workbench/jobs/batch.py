@@ -30,7 +30,14 @@ Progress = Callable[[str], None]
 #: Heap of the process a batch run happens in.
 HEAP_MB = 1500
 #: Tables whose rows say which file they came from.
-LANDED_BY_SOURCE = ("market.trades", "market.enriched_trades")
+LANDED_BY_SOURCE = (
+    "market.trades",
+    "market.enriched_trades",
+    "market.price_alerts",
+    "market.orderbook_metrics",
+)
+#: What a batch run stages, whatever its jobs read: a folder may stay empty.
+STAGED = ("raw.trades", "raw.marketdata", "raw.orderbook")
 
 
 def _topic_folders(output: Path, job: str) -> list[Path]:
@@ -73,7 +80,7 @@ def _keep(written: Path, output: Path) -> None:
 _STAGE = """
 COPY (
   SELECT base64(value) AS value, $topic AS source_topic, 0 AS source_partition,
-    source_offset, $time AS source_time
+    source_offset, $time AS source_time, $first + source_offset AS arrival
   FROM rows ORDER BY source_offset
 ) TO '{path}' (FORMAT json)
 """
@@ -114,14 +121,14 @@ def stage(
     read_at: datetime | None = None,
     tally: Tally | None = None,
 ) -> int:
-    """Write the trade records of files as staged records; return how many.
+    """Write the records of files as staged records, a folder per topic; return how many.
 
     Parameters
     ----------
     paths
         Files of one format, see `workbench.ingest.files.iter_batches`.
     form
-        ``trades`` or ``binance``.
+        ``trades``, ``marketdata``, ``orderbook`` or ``binance``.
     folder
         Where the staged files go; it must exist.
     read_at
@@ -129,30 +136,28 @@ def stage(
     tally
         Gets what was read and is no record.
     """
-    if form not in ("trades", "binance"):
-        raise UsageError(f"--format {form}: no job reads it yet", hint="trades or binance")
     time = (read_at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    for topic in STAGED:
+        (folder / topic).mkdir()
     total = 0
     for number, path in enumerate(paths):
-        offset = 0
+        first = total
         for part, batch in enumerate(iter_batches(path, form, batch_rows=100_000, tally=tally)):
-            table = pa.Table.from_batches([batch])
-            trades = table.filter(pa.compute.equal(table["topic"], "raw.trades"))
-            if trades.num_rows == 0:
-                continue
-            rows = trades.select(["value"]).append_column(
-                "source_offset", pa.array(range(offset, offset + trades.num_rows), pa.int64())
-            )
-            offset += trades.num_rows
-            target = folder / f"{number:05d}-{part:06d}.json"
-            with duckdb.connect() as connection:
-                connection.register("rows", rows)
-                # COPY takes no bound file name; this one is made of two numbers and our folder.
-                connection.execute(
-                    _STAGE.format(path=str(target).replace("'", "''")),
-                    {"topic": source_topic(path), "time": time},
-                )
-        total += offset
+            # Its number among all records of its file: that is also its order against the
+            # records of other topics.
+            offsets = pa.array(range(total - first, total - first + batch.num_rows), pa.int64())
+            table = pa.Table.from_batches([batch]).append_column("source_offset", offsets)
+            total += batch.num_rows
+            for topic in STAGED:
+                rows = table.filter(pa.compute.equal(table["topic"], topic))
+                if rows.num_rows == 0:
+                    continue
+                target = folder / topic / f"{number:05d}-{part:06d}.json"
+                values = {"topic": source_topic(path), "time": time, "first": first}
+                with duckdb.connect() as connection:
+                    connection.register("rows", rows)
+                    # COPY takes no bound file name; this one is made of numbers and our folder.
+                    connection.execute(_STAGE.format(path=str(target).replace("'", "''")), values)
     return total
 
 
@@ -176,7 +181,7 @@ def run_batch(
     names
         Jobs of the registry, run one after the other over the same files.
     paths, form
-        The files and their format: ``trades`` or ``binance``.
+        The files and their format: ``trades``, ``marketdata``, ``orderbook`` or ``binance``.
     output
         Folder that gets a subfolder per job and topic sink; the ``part-*`` files of an earlier
         run are replaced, anything else stays. None drops what would go to topics.
@@ -222,14 +227,16 @@ def run_batch(
             progress(line)
         if not count:
             raise UsageError(
-                f"no trade record in {', '.join(map(str, paths))}", hint=f"is it --format {form}?"
+                f"no record in {', '.join(map(str, paths))}", hint=f"is it --format {form}?"
             )
         progress(f"{count:,} records staged")
         written = Path(work) / "out"
         request = {
             "command": "batch",
-            "deployment": deployment(settings, kafka=False),
-            "jobs": [job.name for job in jobs],
+            "jobs": [
+                {"name": job.name, "deployment": deployment(settings, job.name, kafka=False)}
+                for job in jobs
+            ],
             "staged": str(staged),
             "output": str(written),
             "work": work,

@@ -10,12 +10,17 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 from workbench.config import Settings
 from workbench.errors import UsageError
 from workbench.jobs.deployment import job_names
+
+#: Runs before the last one that are remembered.
+EARLIER = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Bookmark:
         Whether its windows were closed: its state is done with then.
     closing
         Whether the run only closes the windows: once it is finished, the job is drained.
+    earlier
+        Flink's ids of the runs before, the newest first, at most `EARLIER`.
     """
 
     job_id: str
@@ -41,6 +48,7 @@ class Bookmark:
     savepoint: str | None = None
     drained: bool = False
     closing: bool = False
+    earlier: tuple[str, ...] = ()
 
 
 def _file(settings: Settings, job: str) -> Path:
@@ -72,13 +80,21 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
 def read_bookmark(settings: Settings, job: str) -> Bookmark | None:
     """Return what is known of a job's last run; None where it never ran."""
     file = _file(settings, job)
-    return Bookmark(**json.loads(file.read_text("utf-8"))) if file.is_file() else None
+    if not file.is_file():
+        return None
+    values = json.loads(file.read_text("utf-8"))
+    return Bookmark(**{**values, "earlier": tuple(values.get("earlier", ()))})
 
 
 def write_bookmark(settings: Settings, job: str, bookmark: Bookmark) -> None:
     """Keep what is known of a job's last run; a reader sees the old or the new, nothing between."""
     file = _file(settings, job)
     file.parent.mkdir(parents=True, exist_ok=True)
+    before = read_bookmark(settings, job)
+    if before is not None:
+        runs = dict.fromkeys((before.job_id, *before.earlier))
+        earlier = tuple(run for run in runs if run != bookmark.job_id)[:EARLIER]
+        bookmark = replace(bookmark, earlier=earlier)
     temporary = file.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(bookmark)), "utf-8")
     temporary.replace(file)
@@ -97,14 +113,55 @@ def restore_point(settings: Settings, job: str) -> str | None:
     known = read_bookmark(settings, job)
     if known is None or known.drained:
         return None
-    return known.savepoint or _newest_checkpoint(settings, known.job_id) or known.restored_from
+    checkpoints = _checkpoints(settings, known.job_id)
+    newest = checkpoints[-1].resolve().as_uri() if checkpoints else None
+    return known.savepoint or newest or known.restored_from
 
 
-def _newest_checkpoint(settings: Settings, job_id: str) -> str | None:
+def _checkpoints(settings: Settings, job_id: str) -> list[Path]:
+    """The retained checkpoints of a run, the newest last."""
     folder = settings.stack_folder / "flink" / "checkpoints" / job_id
     # A checkpoint is complete when its metadata is there.
     complete = [path.parent for path in folder.glob("chk-*/_metadata")]
-    if not complete:
-        return None
-    newest = max(complete, key=lambda path: int(path.name.removeprefix("chk-")))
-    return newest.resolve().as_uri()
+    return sorted(complete, key=lambda path: int(path.name.removeprefix("chk-")))
+
+
+def restore_points(settings: Settings, job: str) -> list[tuple[str, datetime]]:
+    """Return what a job can be restored from, the newest first: place and time (UTC).
+
+    These are the savepoints that its last runs left, and their retained checkpoints.
+    """
+    folder = settings.stack_folder / "flink" / "savepoints"
+    known = read_bookmark(settings, job)
+    if known is None:
+        return []
+    ids = dict.fromkeys((known.job_id, *known.earlier))
+    found = [path for run in ids for path in _checkpoints(settings, run)]
+    found += [
+        path.parent for run in ids for path in folder.glob(f"savepoint-{run[:6]}-*/_metadata")
+    ]
+    dated = [(path.resolve().as_uri(), _written(path)) for path in found]
+    return sorted(dated, key=lambda point: point[1], reverse=True)
+
+
+def _written(folder: Path) -> datetime:
+    return datetime.fromtimestamp((folder / "_metadata").stat().st_mtime, UTC)
+
+
+def restore_uri(place: str) -> str:
+    """Return the URI of a savepoint or checkpoint given as a path or a URI.
+
+    Raises
+    ------
+    UsageError
+        Where a local folder holds none; other places are for the cluster to read.
+    """
+    if "://" in place and not place.startswith("file://"):
+        return place
+    path = Path(unquote(urlparse(place).path)) if place.startswith("file:") else Path(place)
+    if not (path / "_metadata").is_file():
+        raise UsageError(
+            f"no savepoint or checkpoint in {place}",
+            hint="`workbench jobs restore NAME --list` shows what there is",
+        )
+    return path.resolve().as_uri()

@@ -111,6 +111,15 @@ class Cluster:
             return "RUNNING" if finished else "STARTING"
         return state
 
+    def parallelism(self, job_id: str) -> int:
+        """Return the slots a job takes: the parallelism of its widest part."""
+        return max(int(v["parallelism"]) for v in self._ask(f"/jobs/{job_id}")["vertices"])
+
+    def checkpoint_settings(self, job_id: str) -> dict[str, Any]:
+        """Return how a job makes checkpoints, as Flink gives it."""
+        found: dict[str, Any] = self._ask(f"/jobs/{job_id}/checkpoints/config")
+        return found
+
     def problem(self, job_id: str) -> str | None:
         """Return the last failure of a job as one line; None where there was none."""
         history = self._ask(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.broker.clients import topic_name
@@ -23,10 +23,12 @@ from workbench.jobs.bookmark import (
     one_at_a_time,
     read_bookmark,
     restore_point,
+    restore_uri,
     write_bookmark,
 )
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.deployment import deployment, job_names
+from workbench.jobs.deployment import deployment, job_names, job_settings
+from workbench.jobs.plans import keep_with_savepoint, plan_of, write_plan
 from workbench.jobs.process import ask
 from workbench.lake.catalog import load_catalog
 from workbench.stack import endpoints
@@ -40,7 +42,7 @@ NOTHING_READ_TIMEOUT_S = 8
 def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
     """Refuse before anything starts what would only fail inside a running job."""
     free, total = cluster.slots()
-    needed = len(jobs) * settings.flink.parallelism
+    needed = sum(job_settings(settings, job.name).parallelism or 1 for job in jobs)
     if free < needed:
         raise StackError(
             f"{needed} slots are needed and {free} of {total} are free",
@@ -51,8 +53,13 @@ def _check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
         running = cluster.job(names[job.name])
         if running is not None and running.runs:
             raise UsageError(f"job {job.name} is already {running.state}", hint="stop it first")
+    check_places(settings, jobs)
+
+
+def check_places(settings: Settings, jobs: list[Job]) -> None:
+    """Refuse jobs whose topics or tables are not there."""
     missing = {drift.topic for drift in diff(settings) if drift.what == "missing"}
-    used = {topic_name(settings, name) for job in jobs for name in (job.source, *job.topics)}
+    used = {topic_name(settings, name) for job in jobs for name in (*job.sources, *job.topics)}
     if missing & used:
         raise StackError(
             "no topic " + ", ".join(sorted(missing & used)),
@@ -72,6 +79,7 @@ def submit(
     names: list[str],
     *,
     fresh: bool = False,
+    drop_state: bool = False,
     progress: Progress = lambda _: None,
 ) -> dict[str, str]:
     """Start jobs on the cluster and wait until all their tasks run.
@@ -84,6 +92,8 @@ def submit(
         Jobs of the registry; all of them go through one client.
     fresh
         Start without the state of the last stop.
+    drop_state
+        Let operators that cannot go on from the state start empty.
     progress
         Told what is going on.
 
@@ -95,7 +105,7 @@ def submit(
     Raises
     ------
     UsageError
-        For an unknown name, or a job that runs already.
+        For an unknown name, a job that runs already, or one that cannot go on from its state.
     StackError
         When cluster, broker, a topic, a table or a slot is missing, or a job fails to start.
     """
@@ -106,8 +116,54 @@ def submit(
         _check(settings, cluster, jobs)
         for job in jobs:
             _settle(settings, cluster, job.name)
-        restore = {job.name: None if fresh else restore_point(settings, job.name) for job in jobs}
-        return _start(settings, where.rest_url, restore, deployment(settings), progress)
+        starts = [
+            Start(job.name, None if fresh else restore_point(settings, job.name), drop_state)
+            for job in jobs
+        ]
+        return start_jobs(settings, where.rest_url, starts, progress)
+
+
+def restore(
+    settings: Settings,
+    name: str,
+    restore_from: str,
+    *,
+    drop_state: bool = False,
+    progress: Progress = lambda _: None,
+) -> str:
+    """Start a job from a savepoint or checkpoint of one's choice; return Flink's job id.
+
+    What was written after that point is written again: into the lake and, exactly-once or not,
+    into the topics. It is for a job that went wrong, or whose last state is lost.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    name
+        A job of the registry that does not run.
+    restore_from
+        Path or URI of the savepoint or of a checkpoint, see `restore_points`.
+    drop_state
+        Let operators that cannot go on from the state start empty.
+    progress
+        Told what is going on.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, a job that runs, a place that holds no savepoint, or a job that
+        cannot go on from it.
+    StackError
+        As `submit`.
+    """
+    job = job_named(name)
+    place = restore_uri(restore_from)
+    where = endpoints(settings)
+    with one_at_a_time(settings):
+        _check(settings, Cluster(where.rest_url), [job])
+        starts = [Start(name, place, drop_state)]
+        return start_jobs(settings, where.rest_url, starts, progress)[name]
 
 
 def _settle(settings: Settings, cluster: Cluster, name: str) -> None:
@@ -118,23 +174,45 @@ def _settle(settings: Settings, cluster: Cluster, name: str) -> None:
         write_bookmark(settings, name, replace(known, closing=False, drained=ended))
 
 
-def _start(
-    settings: Settings,
-    rest_url: str,
-    restore: dict[str, str | None],
-    values: dict[str, Any],
-    progress: Progress,
+@dataclass(frozen=True)
+class Start:
+    """A job to start, and what it goes on from; see ``flink_jobs.run.Going``."""
+
+    name: str
+    restore_from: str | None = None
+    drop_state: bool = False
+    #: A compiled plan; from the job's SQL when None.
+    plan: str | None = None
+    #: Read nothing and only close the windows.
+    closing: bool = False
+
+    def request(self, settings: Settings) -> dict[str, Any]:
+        """Return the start as the Flink process takes it."""
+        previous = plan_of(settings, self.restore_from) if self.restore_from else None
+        going = {
+            "restore_from": self.restore_from,
+            "previous": previous,
+            "drop_state": self.drop_state,
+            "plan": self.plan,
+        }
+        values = {**deployment(settings, self.name), "closing": self.closing}
+        return {"name": self.name, "deployment": values, "going": going}
+
+
+def start_jobs(
+    settings: Settings, rest_url: str, starts: list[Start], progress: Progress
 ) -> dict[str, str]:
-    request = {"command": "submit", "deployment": values, "rest_url": rest_url, "jobs": restore}
+    """Submit jobs and wait until all their tasks run; return Flink's job ids."""
+    requests = [start.request(settings) for start in starts]
+    by_name = {start.name: start for start in starts}
     ids: dict[str, str] = {}
-    for answer in ask(settings, request):
-        name, job_id = answer["job"], answer["id"]
-        ids[name] = job_id
-        closing = bool(values.get("closing", False))
-        write_bookmark(
-            settings, name, Bookmark(job_id, restored_from=restore[name], closing=closing)
-        )
-        progress(f"{name}: submitted as {job_id}")
+    for answer in ask(settings, {"command": "submit", "rest_url": rest_url, "jobs": requests}):
+        start, job_id = by_name[answer["job"]], answer["id"]
+        ids[start.name] = job_id
+        write_plan(settings, job_id, answer["plan"])
+        bookmark = Bookmark(job_id, restored_from=start.restore_from, closing=start.closing)
+        write_bookmark(settings, start.name, bookmark)
+        progress(f"{start.name}: submitted as {job_id}")
     cluster = Cluster(rest_url)
     for name, job_id in ids.items():
         _wait_until_running(cluster, name, job_id)
@@ -189,17 +267,12 @@ def stop(
     with one_at_a_time(settings):
         running = {}
         for job in jobs:
-            state = cluster.job(flink_names[job.name])
-            if state is None or not state.runs:
-                raise UsageError(
-                    f"job {job.name} is not running", hint="`workbench jobs status` shows what is"
-                )
-            running[job.name] = state.id
+            running[job.name] = running_id(cluster, flink_names[job.name], job.name)
         savepoints = {}
         failed: list[StackError] = []
         for name, job_id in running.items():
             try:
-                savepoints[name] = _stop_one(settings, cluster, name, job_id, drain=drain)
+                savepoints[name] = stop_one(settings, cluster, name, job_id, drain=drain)
                 progress(f"{name}: {'drained' if drain else 'stopped'}")
             except StackError as error:
                 # The others can stop all the same.
@@ -207,6 +280,20 @@ def stop(
         if failed:
             raise failed[0]
         return savepoints
+
+
+def running_id(cluster: Cluster, flink_name: str, name: str) -> str:
+    """Return Flink's id of a job that runs.
+
+    Raises
+    ------
+    UsageError
+        When it does not.
+    """
+    state = cluster.job(flink_name)
+    if state is None or not state.runs:
+        raise UsageError(f"job {name} is not running", hint="`workbench jobs status` shows what is")
+    return state.id
 
 
 def cancel(settings: Settings, names: list[str]) -> None:
@@ -228,7 +315,10 @@ def cancel(settings: Settings, names: list[str]) -> None:
             cluster.cancel(state.id)
 
 
-def _stop_one(settings: Settings, cluster: Cluster, name: str, job_id: str, *, drain: bool) -> str:
+def stop_one(
+    settings: Settings, cluster: Cluster, name: str, job_id: str, *, drain: bool = False
+) -> str:
+    """Stop a job with a savepoint and note where; return the savepoint."""
     folder = (settings.stack_folder / "flink" / "savepoints").resolve().as_uri()
     has_read = cluster.records_read(job_id) > 0
     try:
@@ -239,6 +329,7 @@ def _stop_one(settings: Settings, cluster: Cluster, name: str, job_id: str, *, d
             f"job {name} made no savepoint and goes on: {problem}",
             hint=f"`workbench jobs stop {name} --cancel` ends it at its newest checkpoint",
         ) from error
+    keep_with_savepoint(settings, job_id, savepoint)
     stopped = Bookmark(job_id, savepoint=savepoint)
     write_bookmark(settings, name, stopped)
     if drain and job_named(name).windowed:
@@ -264,8 +355,8 @@ def _close_windows(
     may not get through. So the job goes on once more from its savepoint, never idle and reading
     nothing: a checkpoint commits exactly the offsets of the savepoint, and then it is drained.
     """
-    values = {**deployment(settings), "closing": True}
-    job_id = _start(settings, cluster.url, {name: savepoint}, values, lambda _: None)[name]
+    closing = Start(name, savepoint, plan=plan_of(settings, savepoint), closing=True)
+    job_id = start_jobs(settings, cluster.url, [closing], lambda _: None)[name]
     _commit_offsets(cluster, name, job_id, has_read)
     return cluster.stop_with_savepoint(job_id, folder, drain=True)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.config import Settings
-from workbench.contracts import JOBS
+from workbench.config import AlertRule, JobSettings, Settings
+from workbench.contracts import JOBS, job_named
 from workbench.errors import UsageError
 from workbench.ingest.reference import ensure_symbols
 from workbench.lake.catalog import flink_catalog_options
 from workbench.stack import endpoints
+
+#: What is known of a symbol's last order book is dropped after this time without another.
+ORDER_BOOK_TTL_MS = 5 * 60 * 1000
 
 # The Kafka client inside Flink's connector lives in a package of its own.
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
@@ -139,13 +142,59 @@ def _jaas(text: str) -> str:
     return f'"{escaped}"'
 
 
-def deployment(settings: Settings, *, kafka: bool = True) -> dict[str, Any]:
-    """Return the values of ``flink_jobs.ddl.Deployment`` for these settings.
+def alert_rules(settings: Settings) -> str:
+    """Return the rules of alerts as the function ``price_move`` takes them.
+
+    Examples
+    --------
+    >>> from workbench.config import Settings
+    >>> alert_rules(Settings(alerts={"symbols": {"AAPL": {"threshold_percent": "1.5"}}}))
+    '|2|300000|60000;AAPL|1.5|300000|60000'
+    """
+    common = settings.alerts
+
+    def line(symbol: str, own: AlertRule) -> str:
+        given = common.model_dump() | own.model_dump(exclude_none=True)
+        times = f"{1000 * given['window_s']}|{1000 * given['cooldown_s']}"
+        return f"{symbol}|{given['threshold_percent']:f}|{times}"
+
+    rules = {"": AlertRule(), **common.symbols}
+    return ";".join(line(symbol, own) for symbol, own in rules.items())
+
+
+def _state_ttl_ms(settings: Settings, job: str) -> int:
+    """How long a job keeps what it knows of a key that nothing comes for; 0 for ever."""
+    if job == "alerts":
+        return 1000 * settings.alerts.state_ttl_s
+    if job == "orderbook":
+        return ORDER_BOOK_TTL_MS
+    return 1000 * settings.flink.deduplicate_s
+
+
+def job_settings(settings: Settings, job: str) -> JobSettings:
+    """Return how a job runs: its own settings, and those of all jobs where it has none.
+
+    Raises
+    ------
+    UsageError
+        Where the settings name a job that does not exist.
+    """
+    for name in settings.flink.jobs:
+        job_named(name)
+    own = settings.flink.jobs.get(job, JobSettings())
+    common = {name: getattr(settings.flink, name) for name in JobSettings.model_fields}
+    return JobSettings(**{**common, **own.model_dump(exclude_none=True)})
+
+
+def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str, Any]:
+    """Return the values of ``flink_jobs.ddl.Deployment`` for a job.
 
     Parameters
     ----------
     settings
         The settings in force.
+    job
+        The job.
     kafka
         Whether the jobs need a broker; batch runs do not.
     """
@@ -162,10 +211,12 @@ def deployment(settings: Settings, *, kafka: bool = True) -> dict[str, Any]:
         "catalog": settings.lake.catalog,
         "catalog_options": flink_catalog_options(settings),
         "symbols_uri": ensure_symbols(settings).resolve().as_uri(),
-        "delivery": settings.flink.delivery,
-        "parallelism": settings.flink.parallelism,
-        "checkpoint_interval_ms": settings.flink.checkpoint_interval_ms,
+        "alert_rules": alert_rules(settings),
+        **job_settings(settings, job).model_dump(),
         "idle_timeout_ms": settings.flink.idle_timeout_ms,
+        "state_ttl_ms": _state_ttl_ms(settings, job),
+        # A price that comes twice raises no alert of its own.
+        "deduplicate_ms": 0 if job == "alerts" else 1000 * settings.flink.deduplicate_s,
     }
 
 

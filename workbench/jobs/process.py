@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.config import Settings
-from workbench.errors import StackError
+from workbench.errors import StackError, UsageError
 from workbench.stack import client_environment
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +25,8 @@ def ask(
 
     Raises
     ------
+    UsageError
+        When a job cannot go on from its state.
     StackError
         When a job was refused, or the process ended without an answer for each.
     """
@@ -56,6 +58,13 @@ def ask(
             answered = 0
             for line in process.stdout:
                 answer = json.loads(line)
+                if "incompatible" in answer:
+                    name = answer["job"]
+                    raise UsageError(
+                        f"job {name} cannot go on from its state: {answer['incompatible']}",
+                        hint="--drop-state lets these operators start empty and keeps the "
+                        f"rest; open windows are kept by `workbench jobs stop {name} --drain`",
+                    )
                 if "error" in answer:
                     raise StackError(
                         f"job {answer['job']}: {answer['error']}", hint=f"more in {log.name}"

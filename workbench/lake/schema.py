@@ -39,6 +39,7 @@ _PLAIN: dict[Type, IcebergType] = {
     Type.VOLUME: DecimalType(38, 8),
     Type.NOTIONAL: DecimalType(38, 16),
     Type.RESULT: DecimalType(18, 4),
+    Type.PERCENT: DecimalType(18, 2),
     Type.TIMESTAMP: TimestamptzType(),
     Type.DATE: DateType(),
 }

@@ -1,0 +1,263 @@
+"""Jobs that go on as another build: a column, a sink and a slot more, and one that may not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyiceberg.types import DecimalType
+
+from tests.integration.operators import VARIANTS, compiled_operators
+from tests.integration.support import (
+    as_raw,
+    cancel_jobs,
+    count,
+    prepared,
+    produce,
+    rows,
+    wait_until,
+)
+from workbench.broker.offsets import read_all
+from workbench.config import Settings
+from workbench.contracts import JOBS
+from workbench.definitions import connect, load_raw, run_definition
+from workbench.definitions.compare import WALL_CLOCK, compare
+from workbench.errors import StackError, UsageError
+from workbench.ingest.files import symbols_of
+from workbench.ingest.generate import choose, generate_day, load_instruments
+from workbench.jobs import Cluster, process, stop, submit
+from workbench.jobs import upgrade as upgrade_module
+from workbench.jobs.bookmark import restore_points
+from workbench.jobs.control import restore
+from workbench.jobs.deployment import job_names
+from workbench.jobs.upgrade import upgrade
+from workbench.lake.catalog import load_catalog
+from workbench.stack import Stack, endpoints
+
+Messages = list[tuple[bytes | None, bytes | None]]
+JOB = "aggregates"
+MORE_COLUMNS = (
+    "  late,\n  TO_TIMESTAMP_LTZ(computed_at, 3)\nFROM results;",
+    "  late,\n  TO_TIMESTAMP_LTZ(computed_at, 3),\n  high_price - low_price\nFROM results;",
+)
+MORE_SINKS = """
+INSERT INTO `$lake`.market.minute_closes
+SELECT symbol, TO_TIMESTAMP_LTZ(window_end, 3), close_price FROM results WHERE window_size = '1m';
+"""
+MORE_STATE = (
+    "  MIN(price) AS low_price,\n  open_close(price, timestamp_ms",
+    "  MIN(price) AS low_price,\n  AVG(price) AS mean_price,\n  open_close(price, timestamp_ms",
+)
+
+
+class Build:
+    """A copy of the project's jobs that can be changed without touching the project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        for package in ("flink_jobs", "workbench", "reference"):
+            shutil.copytree(process.ROOT / package, folder / package)
+        self.sql = folder / "flink_jobs" / JOB / f"{JOB}.sql"
+
+    def change(self, before: str, after: str) -> None:
+        text = self.sql.read_text("utf-8")
+        assert before in text
+        self.sql.write_text(text.replace(before, after, 1), "utf-8")
+
+    def append(self, statement: str) -> None:
+        self.sql.write_text(self.sql.read_text("utf-8") + statement, "utf-8")
+
+
+@pytest.fixture
+def settings(stack: Stack, tmp_path: Path) -> Iterator[Settings]:
+    settings = prepared(stack, tmp_path)
+    yield settings
+    cancel_jobs(settings)
+
+
+def day(settings: Settings, events: int) -> Messages:
+    """Executions and all else of a market day, in their order."""
+    symbols = choose(load_instruments(settings.symbols_file), 10)
+    values = generate_day(date(2024, 6, 3), 3, symbols, events).values()
+    return list(zip(symbols_of(values).to_pylist(), values.to_pylist(), strict=True))
+
+
+def defined(settings: Settings) -> pa.Table:
+    with connect() as con:
+        load_raw(con, as_raw(read_all(settings, "raw.trades"), "raw.trades"))
+        return run_definition(con, JOB)["market.trade_aggregates"]
+
+
+def job_id(settings: Settings) -> str:
+    state = Cluster(endpoints(settings).rest_url).job(job_names(settings)[JOB])
+    assert state is not None and state.runs
+    return state.id
+
+
+def wait_for_output(settings: Settings, more_than: int) -> None:
+    wait_until(lambda: count(settings, "market.trade_aggregates") > more_than, "windows close", 120)
+
+
+def test_a_changed_job_goes_on_and_one_that_may_not_is_refused(settings, tmp_path, monkeypatch):
+    """One savepoint, taken by one build and restored by another: no row lost, none doubled."""
+    messages = day(settings, 6_000)
+    submit(settings, [JOB])
+    produce(settings, "raw.trades", messages[:2_500])
+    wait_for_output(settings, 0)
+
+    # A build with a column, a sink and a slot more.
+    catalog = load_catalog(settings)
+    with catalog.load_table("market.trade_aggregates").update_schema() as change:
+        change.add_column("price_range", DecimalType(18, 8))
+    catalog.create_table(
+        "market.minute_closes",
+        pa.schema(
+            {
+                "symbol": pa.string(),
+                "minute": pa.timestamp("us", "UTC"),
+                "close": pa.decimal128(18, 8),
+            }
+        ),
+    )
+    build = Build(tmp_path / "build")
+    build.change(*MORE_COLUMNS)
+    build.append(MORE_SINKS)
+    monkeypatch.setattr(process, "ROOT", build.root)
+    wider = settings.model_copy(
+        update={"flink": settings.flink.model_copy(update={"parallelism": 2})}
+    )
+    before = job_id(settings)
+    ids = upgrade(wider, [JOB])
+    assert job_id(settings) == ids[JOB] != before
+    assert Cluster(endpoints(settings).rest_url).parallelism(ids[JOB]) == 2
+    landed = count(settings, "market.trade_aggregates")
+    produce(settings, "raw.trades", messages[2_500:])
+    wait_for_output(settings, landed)
+
+    # A build whose windows keep something else: it could not go on, so nothing stops.
+    build.change(*MORE_STATE)
+    with pytest.raises(UsageError, match=r"PT1M keeps something else.*--drop-state.*--drain"):
+        upgrade(wider, [JOB])
+    assert job_id(settings) == ids[JOB]
+
+    # The way out that the refusal names: close the windows, and start without state.
+    stop(wider, [JOB], drain=True)
+    found = compare(
+        rows(settings, "market.trade_aggregates"),
+        defined(settings),
+        ignore={*WALL_CLOCK, "price_range"},
+    )
+    assert found.rows[0] > 1_000
+    assert not found, found
+    landed = count(settings, "market.trade_aggregates")
+    submit(wider, [JOB])
+    assert count(settings, "market.trade_aggregates") == landed
+
+    added = rows(settings, "market.trade_aggregates").to_pylist()
+    with_range = [row for row in added if row["price_range"] is not None]
+    assert all(r["price_range"] == r["high_price"] - r["low_price"] for r in with_range)
+    # The new sink starts at the savepoint, with what closed after it.
+    minutes = {(r["symbol"], r["window_end"], r["close_price"]) for r in with_range
+               if r["window_size"] == "1m"}  # fmt: skip
+    closes = rows(settings, "market.minute_closes").to_pylist()
+    assert {(r["symbol"], r["minute"], r["close"]) for r in closes} == minutes
+    assert len(closes) == len(minutes) > 100
+
+
+def test_state_that_no_operator_can_go_on_from_is_dropped_when_asked(
+    settings, tmp_path, monkeypatch
+):
+    """Sources go on where they were, windows start empty: what was in them is what is missing."""
+    messages = day(settings, 2_000)
+    submit(settings, [JOB])
+    produce(settings, "raw.trades", messages[:1_000])
+    wait_for_output(settings, 0)
+    build = Build(tmp_path / "build")
+    build.change(*MORE_STATE)
+    monkeypatch.setattr(process, "ROOT", build.root)
+    upgrade(settings, [JOB], drop_state=True)
+    produce(settings, "raw.trades", messages[1_000:])
+    wait_for_output(settings, count(settings, "market.trade_aggregates"))
+    stop(settings, [JOB], drain=True)
+    landed, wanted = rows(settings, "market.trade_aggregates"), defined(settings)
+    found = compare(landed, wanted, ignore=WALL_CLOCK)
+    total = lambda table: sum(table["trade_count"].to_pylist())  # noqa: E731
+    assert 0 < total(wanted) - total(landed) <= 3 * 1_000
+    assert found.only_left <= found.only_right < wanted.num_rows / 2
+
+
+def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
+    messages = day(settings, 2_000)
+    submit(settings, [JOB])
+    produce(settings, "raw.trades", messages[:1_000])
+    wait_for_output(settings, 0)
+    too_wide = settings.model_copy(
+        update={"flink": settings.flink.model_copy(update={"parallelism": 100})}
+    )
+    before = job_id(settings)
+    with pytest.raises(StackError, match="needs 100 slots"):
+        upgrade(too_wide, [JOB])
+    assert job_id(settings) == before
+
+    started = upgrade_module.start_jobs
+    tried = []
+
+    def fail_once(*arguments: object) -> dict[str, str]:
+        if not tried:
+            tried.append(arguments)
+            raise StackError("no luck")
+        return started(*arguments)
+
+    monkeypatch.setattr(upgrade_module, "start_jobs", fail_once)
+    with pytest.raises(StackError, match="was not upgraded and goes on as before: no luck"):
+        upgrade(settings, [JOB])
+    produce(settings, "raw.trades", messages[1_000:])
+    wait_for_output(settings, count(settings, "market.trade_aggregates"))
+    stop(settings, [JOB], drain=True)
+    found = compare(rows(settings, "market.trade_aggregates"), defined(settings), ignore=WALL_CLOCK)
+    assert not found, found
+
+
+def test_a_job_is_restored_from_a_savepoint_of_choice(settings):
+    messages = day(settings, 1_500)
+    submit(settings, ["landing"])
+    produce(settings, "raw.trades", messages[:700])
+    wait_until(lambda: count(settings, "market.trades") == 700, "the first part is landed")
+    first = stop(settings, ["landing"])["landing"]
+    submit(settings, ["landing"])
+    produce(settings, "raw.trades", messages[700:])
+    wait_until(lambda: count(settings, "market.trades") == 1_500, "the rest is landed")
+    stop(settings, ["landing"])
+    places = [place for place, _ in restore_points(settings, "landing")]
+    assert first.rstrip("/") in [place.rstrip("/") for place in places[1:]]
+    with pytest.raises(UsageError, match="no savepoint or checkpoint in /nowhere"):
+        restore(settings, "landing", "/nowhere")
+    restore(settings, "landing", first)
+    # What came after that savepoint is landed once more.
+    wait_until(lambda: count(settings, "market.trades") == 2_300, "800 records are read again")
+    with pytest.raises(UsageError, match="already"):
+        restore(settings, "landing", first)
+
+
+def test_operators_keep_their_ids_and_their_state(tmp_path):
+    """What is written in operators.json holds for ever: savepoints find their operators by it.
+
+    New operators are written there by ``python -m tests.integration.operators``. Where the state
+    of one looks different, no job goes on from an older savepoint: say so in the changelog.
+    """
+    import json
+
+    from flink_jobs.plans import registry_file
+
+    written = {job.name: json.loads(registry_file(job.name).read_text("utf-8")) for job in JOBS}
+    compiled: dict[str, dict[str, object]] = {job.name: {} for job in JOBS}
+    for deduplicate_s in VARIANTS:
+        for job, found in compiled_operators(tmp_path, deduplicate_s).items():
+            compiled[job] |= found
+    assert compiled == written
+    for found in written.values():
+        assert len({operator["id"] for operator in found.values()}) == len(found)

@@ -1,0 +1,137 @@
+"""Ids that stay in compiled plans, and what a plan can go on from."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flink_jobs.plans import (
+    IncompatibleState,
+    checked,
+    numbered,
+    operators,
+    problems,
+)
+
+SUM = {"internalName": "$SUM$1", "name": "total", "argList": [1], "type": "BIGINT"}
+
+
+def scan(number: int, table: str = "source_trades") -> dict[str, Any]:
+    identifier = f"`default_catalog`.`default_database`.`{table}`"
+    return {
+        "id": number,
+        "type": "stream-exec-table-source-scan_1",
+        "description": "",
+        "scanTableSource": {"table": {"identifier": identifier}},
+    }
+
+
+def sink(number: int, identifier: str = "`lake`.`market`.`trades`") -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": "stream-exec-sink_1",
+        "description": "",
+        "dynamicTableSink": {"table": {"identifier": identifier}},
+    }
+
+
+def calc(number: int) -> dict[str, Any]:
+    return {"id": number, "type": "stream-exec-calc_1", "description": ""}
+
+
+def over(number: int, *calls: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": "stream-exec-over-aggregate_1",
+        "description": "OverAggregate(partitionBy=[symbol], orderBy=[arrival ASC])",
+        "overSpec": {"partition": {"fields": [0]}, "groups": [{"aggCalls": list(calls)}]},
+    }
+
+
+def plan(*nodes: dict[str, Any]) -> dict[str, Any]:
+    ids = [node["id"] for node in nodes]
+    edges = [{"source": a, "target": b} for a, b in itertools.pairwise(ids)]
+    return {"flinkVersion": "2.1", "nodes": list(nodes), "edges": edges}
+
+
+def ids(of: dict[str, Any]) -> dict[str, int]:
+    return {operator.role: operator.id for operator in operators(of)}
+
+
+@given(first=st.integers(1, 500), before=st.integers(0, 5), after=st.integers(0, 5))
+def test_ids_do_not_depend_on_what_else_is_in_the_plan(first, before, after):
+    """A calculation more or less, or a plan compiled after another: the ids stay."""
+    numbers = iter(range(first, first + 100))
+    nodes = [scan(next(numbers))]
+    nodes += [calc(next(numbers)) for _ in range(before)]
+    nodes += [over(next(numbers), SUM)]
+    nodes += [calc(next(numbers)) for _ in range(after)]
+    nodes += [sink(next(numbers))]
+    known = {"source trades": 1, "over-aggregate by symbol": 7, "table market.trades": 2}
+    renumbered = numbered(plan(*nodes), known)
+    assert ids(renumbered) == known
+    every = [node["id"] for node in renumbered["nodes"]]
+    assert len(set(every)) == len(every)
+    chain = [(edge["source"], edge["target"]) for edge in renumbered["edges"]]
+    assert chain == list(itertools.pairwise(every))
+
+
+def test_new_operators_get_the_next_ids():
+    found = numbered(plan(scan(1), over(2, SUM), sink(3)), {"source trades": 4})
+    assert ids(found) == {
+        "source trades": 4,
+        "over-aggregate by symbol": 5,
+        "table market.trades": 6,
+    }
+
+
+def test_operators_that_are_alike_are_counted():
+    found = operators(plan(scan(1), over(2, SUM), over(3, SUM), sink(4)))
+    assert [operator.role for operator in found][1:3] == [
+        "over-aggregate by symbol",
+        "over-aggregate by symbol #2",
+    ]
+
+
+def test_the_catalog_of_a_deployment_is_no_part_of_a_role():
+    one, other = (plan(sink(1, f"`{name}`.`ops`.`late_rows`")) for name in ("lake", "prod"))
+    assert ids(one) == ids(other) == {"table ops.late_rows": 1}
+
+
+def test_names_and_positions_do_not_change_a_state():
+    other = {**SUM, "name": "volume", "argList": [9]}
+    assert not problems(plan(over(1, SUM)), plan(over(1, other)))
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (plan(scan(1), sink(3)), "over-aggregate by symbol is gone"),
+        (plan(scan(1), over(2, SUM, SUM), sink(3)), "keeps something else"),
+        (plan(scan(1), over(2, {**SUM, "type": "DOUBLE"}), sink(3)), "keeps something else"),
+        (plan(scan(1), over(9, SUM), sink(3)), "has id 9 instead of 2"),
+    ],
+)
+def test_a_plan_that_cannot_go_on_is_refused(after, why):
+    before = plan(scan(1), over(2, SUM), sink(3))
+    with pytest.raises(IncompatibleState, match=why):
+        checked(after, before)
+
+
+def test_what_is_added_is_no_problem():
+    before = plan(scan(1), sink(2))
+    after = plan(scan(1), over(3, SUM), sink(2), sink(4, "`lake`.`market`.`closes`"))
+    assert checked(after, before) == after
+
+
+def test_dropped_state_gives_only_those_operators_new_ids():
+    before = plan(scan(1), over(2, SUM), sink(3))
+    after = checked(plan(scan(1), over(2, SUM, SUM), sink(3)), before, drop_state=True)
+    found = ids(after)
+    assert found["source trades"] == 1 and found["table market.trades"] == 3
+    assert found["over-aggregate by symbol"] > 1_000_000
+    assert after["edges"][0]["target"] == found["over-aggregate by symbol"]
