@@ -156,7 +156,7 @@ def reasons() -> dict[str, str]:
 
 
 def test_every_reason_of_a_dead_letter_is_explained() -> None:
-    assert len(reasons()) == 14
+    assert len(reasons()) == 17
     rows = re.findall(
         r"^\| `([a-z0-9-]+)` \| `(dlq\.\S+)` \|", text_of("docs/architecture.md"), re.M
     )
