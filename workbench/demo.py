@@ -64,6 +64,8 @@ class Scale:
     symbols: int = 50
     history_events: int = 25_000
     live_events: int = 30_000
+    live_quotes: int = 20_000
+    live_books: int = 10_000
     seed: int = 7
     defects: Defects = field(
         default_factory=lambda: Defects(
@@ -321,14 +323,29 @@ def _live(
     before = _counts(settings)
     names = [job.name for job in JOBS]
     submit(settings, names, progress=say)
-    day = generate_day(live_day, scale.seed, instruments, scale.live_events, scale.defects)
+    day = generate_day(
+        live_day,
+        scale.seed,
+        instruments,
+        scale.live_events,
+        scale.defects,
+        quotes=scale.live_quotes,
+        books=scale.live_books,
+    )
     folder = settings.stack_folder / "demo-live"
-    file = next(p for p in write_day(day, folder) if p.name.startswith("trades"))
     say(f"live: {live_day} through Kafka, with {_defects(scale.defects)} bad or odd records")
-    sent = replay(settings, [file], "trades").sent.total()
+    by_form = {path.name.split("-")[0]: path for path in write_day(day, folder)}
+    sent = replay(settings, [by_form["trades"]], "trades").sent.total()
+    books = replay(settings, [by_form["orderbook"]], "orderbook").sent.total()
+    replay(settings, [by_form["marketdata"]], "marketdata")
     started = time.monotonic()
     _await_landed(settings, before, unread + sent, say)
     _await("every execution to be enriched", lambda: _enriched(settings))
+    measured = before["market.orderbook_metrics"] + books
+    _await(
+        "every order book to be measured",
+        lambda: _counts(settings)["market.orderbook_metrics"] >= measured,
+    )
     landed = time.monotonic() - started
     say("live: closing the windows that are still open")
     stop(settings, names, drain=True)
@@ -345,6 +362,8 @@ def _live(
             f"{unread + sent:,} = {new['market.trades']:,} + {new['ops.dead_letters']:,}",
         ),
         ("executions too late", f"{new['ops.late_rows']:,}, kept in ops.late_rows"),
+        ("order books measured", f"{new['market.orderbook_metrics']:,}"),
+        ("price alerts", f"{new['market.price_alerts']:,}"),
     ]
 
 

@@ -16,6 +16,8 @@ SMALL = Scale(
     symbols=12,
     history_events=1_500,
     live_events=3_000,
+    live_quotes=2_000,
+    live_books=1_000,
     defects=Defects(malformed=21, duplicates=5, late=6, future=3, unroutable=4),
 )
 
@@ -33,6 +35,7 @@ def test_the_demo_holds_and_a_second_one_streams_the_next_weekday(stack, tmp_pat
     facts = dict(first.facts)
     assert facts["Flink in batch = DuckDB"].endswith("rows equal")
     assert facts["in = good + dead"] == "3,039 = 3,011 + 28"
+    assert facts["order books measured"] == "1,000"
     for outcome in (first, second):
         summary = json.loads((outcome.report.folder / "report.json").read_text())
         assert summary["verdict"] == "passed"

@@ -17,7 +17,7 @@ from workbench.ingest.generate.seeds import stream
 from workbench.ingest.generate.times import draw_times
 
 Ints = NDArray[np.int64]
-LEVELS = 10
+LEVELS = 20
 
 
 def _sizes(random: np.random.Generator, instrument: Instrument, shape: tuple[int, ...]) -> Ints:
