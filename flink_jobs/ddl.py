@@ -69,6 +69,14 @@ class Deployment:
     #: Read nothing and never be idle: for a job that only closes its windows.
     closing: bool = False
 
+    @property
+    def source_idle_ms(self) -> int:
+        """When a source without records is idle; 0 for never.
+
+        Flink drops the final watermark of a source that is idle.
+        """
+        return 0 if self.closing else self.idle_timeout_ms
+
 
 @dataclass(frozen=True)
 class Stream:

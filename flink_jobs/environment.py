@@ -30,7 +30,6 @@ def _common(deployment: Deployment, name: str) -> dict[str, str]:
 
 def _streaming(deployment: Deployment) -> dict[str, str]:
     interval = deployment.checkpoint_interval_ms
-    idle_timeout = 0 if deployment.closing else deployment.idle_timeout_ms
     values = {
         # The cluster's own checkpoint settings do not reach jobs that are submitted from Python.
         "execution.checkpointing.interval": f"{interval} ms",
@@ -45,8 +44,7 @@ def _streaming(deployment: Deployment) -> dict[str, str]:
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
-        # Flink drops the final watermark of a source that is idle: zero, for none, when closing.
-        "table.exec.source.idle-timeout": f"{idle_timeout} ms",
+        "table.exec.source.idle-timeout": f"{deployment.source_idle_ms} ms",
         "execution.buffer-timeout.interval": "20 ms",
         "state.backend.type": deployment.state_backend,
         "execution.checkpointing.incremental": str(deployment.state_backend == "rocksdb").lower(),

@@ -198,6 +198,19 @@ def problems(old: Plan, new: Plan) -> dict[str, str]:
     return found
 
 
+def with_idle_timeout(plan: Plan, millis: int) -> Plan:
+    """Return the plan with another idle timeout of its sources; 0 for none.
+
+    It is the one setting that a plan brings along itself instead of taking it from where it runs.
+    """
+    changed: Plan = json.loads(json.dumps(plan))
+    for node in changed["nodes"]:
+        for ability in node.get("scanTableSource", {}).get("abilities", []):
+            if "idleTimeoutMillis" in ability:
+                ability["idleTimeoutMillis"] = millis
+    return changed
+
+
 def without_state(new: Plan, roles: set[str]) -> Plan:
     """Return the plan with ids nobody had for these roles: they start empty."""
     taken = {node["id"] for node in new["nodes"]}

@@ -16,7 +16,7 @@ from pyflink.table.compiled_plan import CompiledPlan
 
 from flink_jobs import ddl
 from flink_jobs.environment import batch_environment, streaming_environment
-from flink_jobs.plans import checked, numbered, registry
+from flink_jobs.plans import checked, numbered, registry, with_idle_timeout
 from flink_jobs.statements import Statements, statements
 from workbench.contracts import Job
 
@@ -100,7 +100,10 @@ def submit(deployment: ddl.Deployment, job: Job, rest_url: str, going: Going) ->
     )
     parts = statements(mode, job)
     _register(environment, mode, parts)
-    plan = going.plan or _compiled(environment, parts, job, going)
+    if going.plan is None:
+        plan = _compiled(environment, parts, job, going)
+    else:
+        plan = json.dumps(with_idle_timeout(json.loads(going.plan), deployment.source_idle_ms))
     loaded = environment.load_plan(PlanReference.from_json_string(plan))
     # PyFlink 2.1 hands a loaded plan the environment behind the environment, on which it fails.
     result = CompiledPlan(loaded._j_compiled_plan, environment).execute()
