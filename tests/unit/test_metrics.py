@@ -307,6 +307,23 @@ def test_a_table_that_is_not_there_is_absent(lake: Settings) -> None:
     assert values(samples(found), "late_events_total") == {}
 
 
+def test_a_torn_table_is_broken_and_the_others_are_not(lake: Settings) -> None:
+    from workbench.lake.catalog import load_catalog
+
+    append(lake, "ops.dead_letters", rows_of("ops.dead_letters", [refused(1)]))
+    metadata = load_catalog(lake).load_table("ops.late_rows").metadata_location
+    file = Path(metadata.removeprefix("file://"))
+    file.write_text(file.read_text()[:100])
+    found = Collector(lake).collect()
+    assert "lake" not in found.problems
+    shown = screen(found, stack_status(lake), None)
+    assert {row[0]: row[-1] for row in shown.tables}["ops.late_rows"] == "broken"
+    assert any(str(file) in line for line in shown.lines)
+    up = values(samples(found), "workbench_table_up")
+    assert (up["ops.late_rows",], up["ops.dead_letters",]) == (0, 1)
+    assert sum(values(samples(found), "dlq_events_total").values()) == 1
+
+
 # ---------------------------------------------------------------- parts that are down
 
 

@@ -122,6 +122,8 @@ METRICS: tuple[Metric, ...] = (
            "When the last checkpoint was complete", ("job",), "s since 1970, UTC", _REST),
     Metric("workbench_kafka_lag_records", "gauge", "Records a job has not read yet",
            ("job", "topic", "partition"), "records", "Kafka and Flink REST"),
+    Metric("workbench_table_up", "gauge", "Whether a table can be read", ("table",), "0 or 1",
+           "the catalog", "0"),
     Metric("workbench_table_rows", "gauge", "Rows of a table", ("table",), "rows", _COMMIT),
     Metric("workbench_table_files", "gauge", "Data files of a table", ("table",), "files",
            _COMMIT),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.config import Settings
 from workbench.contracts import TABLES, Table
+from workbench.errors import LakeError
 from workbench.lake.pins import Pin, resolve
 from workbench.lake.tables import newest_event
 from workbench.lake.times import from_micros
@@ -42,6 +43,8 @@ class TableView:
     newest_arrival
         When the newest record of the last commit had arrived in Kafka, UTC; None for tables that do
         not say.
+    problem
+        Why it cannot be read, as one line; None where it can.
     """
 
     name: str
@@ -52,6 +55,7 @@ class TableView:
     committed_at: datetime | None = None
     newest_event: datetime | None = None
     newest_arrival: datetime | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,17 @@ def ask_lake(settings: Settings, cache: LakeCache, *, counts: bool = True) -> La
     """
     pins = resolve(settings)
     tables = tuple(_table(pins[table.name], cache) for table in TABLES)
-    return LakeView(tables, _counts(settings, pins, cache) if counts else Counts())
+    try:
+        return LakeView(tables, _counts(settings, pins, cache) if counts else Counts())
+    except LakeError:
+        # A torn file of one table; which one is said where it is asked for.
+        return LakeView(tables, Counts())
 
 
 def _table(pin: Pin, cache: LakeCache) -> TableView:
     name = pin.table.name
+    if pin.broken:
+        return TableView(name, problem=str(pin.broken))
     if pin.source is None:
         return TableView(name)
     if pin.snapshot is None or pin.snapshot_id is None:
@@ -111,10 +121,13 @@ def _table(pin: Pin, cache: LakeCache) -> TableView:
     key = (name, pin.snapshot_id)
     if key not in cache.times:
         cache.times = {known: value for known, value in cache.times.items() if known[0] != name}
-        cache.times[key] = (
-            newest_event(pin.table, pin.source, pin.snapshot),
-            newest_arrival(pin.table, pin.source, pin.snapshot),
-        )
+        try:
+            cache.times[key] = (
+                newest_event(pin.table, pin.source, pin.snapshot),
+                newest_arrival(pin.table, pin.source, pin.snapshot),
+            )
+        except LakeError as error:
+            return TableView(name, problem=str(error))
     return TableView(
         name, True, pin.rows, pin.file_count, pin.snapshot_id, pin.committed_at, *cache.times[key]
     )
@@ -128,18 +141,21 @@ def newest_arrival(table: Table, source: IcebergTable, snapshot: Snapshot) -> da
     from pyiceberg.conversions import from_bytes
     from pyiceberg.types import TimestamptzType
 
+    from workbench.lake.damage import reading_manifests
+
     if ARRIVAL not in {column.name for column in table.columns}:
         return None
     column = source.schema().find_field(ARRIVAL).field_id
-    manifests = snapshot.manifests(source.io)
-    last = max((each.sequence_number for each in manifests), default=None)
-    found = [
-        int(str(from_bytes(TimestamptzType(), bound)))
-        for manifest in manifests
-        if manifest.sequence_number == last
-        for entry in manifest.fetch_manifest_entry(source.io, discard_deleted=True)
-        if (bound := (entry.data_file.upper_bounds or {}).get(column))
-    ]
+    with reading_manifests(table.name):
+        manifests = snapshot.manifests(source.io)
+        last = max((each.sequence_number for each in manifests), default=None)
+        found = [
+            int(str(from_bytes(TimestamptzType(), bound)))
+            for manifest in manifests
+            if manifest.sequence_number == last
+            for entry in manifest.fetch_manifest_entry(source.io, discard_deleted=True)
+            if (bound := (entry.data_file.upper_bounds or {}).get(column))
+        ]
     return from_micros(max(found)) if found else None
 
 

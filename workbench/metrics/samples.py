@@ -78,9 +78,11 @@ def _lags(state: State) -> Iterator[Sample]:
 
 def _tables(state: State) -> Iterator[Sample]:
     for table in state.tables:
+        labels = {"table": table.name}
+        if table.exists or table.problem:
+            yield Sample("workbench_table_up", labels, float(table.problem is None))
         if not table.exists:
             continue
-        labels = {"table": table.name}
         yield Sample("workbench_table_rows", labels, float(table.rows))
         yield Sample("workbench_table_files", labels, float(table.files))
         if table.committed_at is not None:

@@ -109,7 +109,8 @@ def _job(state: State, name: str) -> Row:
 
 def _table(state: State, table: TableView) -> Row:
     if not table.exists:
-        return (table.name, *["-"] * 5, "absent" if "lake" not in state.problems else "unknown")
+        known = "broken" if table.problem else "absent"
+        return (table.name, *["-"] * 5, "unknown" if "lake" in state.problems else known)
     behind = state.behind_s(table)
     return (
         table.name,
@@ -131,6 +132,7 @@ def _ago(state: State, moment: datetime | None) -> str:
 
 def _problems(state: State) -> list[str]:
     lines = [f"{part}: {problem}" for part, problem in state.problems.items()]
+    lines += [table.problem for table in state.tables if table.problem]
     return lines + [f"{job.name}: {job.problem}" for job in state.jobs if job.problem]
 
 
