@@ -71,6 +71,7 @@ def list_letters(limit: int, file: Path | None, as_json: bool, **chosen: Any) ->
     from workbench.config import load_settings
     from workbench.dead_letters import Selection, count_by_reason, export, find
     from workbench.lake.session import open_session
+    from workbench.terminal import escape
 
     settings = load_settings()
     selection = Selection(**chosen)
@@ -91,7 +92,8 @@ def list_letters(limit: int, file: Path | None, as_json: bool, **chosen: Any) ->
     if not counts:
         click.echo("no dead letters")
         return
-    print_rows(names, [(*row[:-1], f"{row[-1]:%Y-%m-%d %H:%M:%S}") for row in counts])
+    shown = [(escape(row[0]), *row[1:-1], f"{row[-1]:%Y-%m-%d %H:%M:%S}") for row in counts]
+    print_rows(names, shown)
     if letters:
         click.echo()
         _print_letters(letters)
@@ -112,7 +114,7 @@ def _print_letters(letters: list[Letter]) -> None:
     rows = [
         (
             escape(str(letter.id)),
-            letter.error_type,
+            escape(letter.error_type),
             f"{letter.failed_at:%Y-%m-%d %H:%M:%S}",
             letter.state,
             escape(_cut(letter.error_message)),
