@@ -30,7 +30,7 @@ from workbench.contracts import JOBS, TABLES
 from workbench.errors import UsageError
 from workbench.lake.write import append
 from workbench.metrics import METRICS, Collector, Sample, State, collect, exposition, samples
-from workbench.metrics.flink import JobView, sources_of
+from workbench.metrics.flink import JobView
 from workbench.metrics.kafka import KafkaView, Lag, lags
 from workbench.metrics.lake import Counts, TableView
 from workbench.metrics.look import Look, keep_look, last_look
@@ -39,7 +39,7 @@ from workbench.metrics.serve import Endpoint
 from workbench.stack.health import stack_status
 
 JOB = JOBS[0]
-SOURCE = sources_of(JOB)[0]
+SOURCE = JOB.sources[0]
 
 
 def state(**values: Any) -> State:

@@ -13,7 +13,7 @@ from typing import Any
 from workbench.config import Settings
 from workbench.contracts import JOBS, TABLES, table_named
 from workbench.errors import WorkbenchError
-from workbench.metrics.flink import FlinkView, JobView, ask_flink, sources_of
+from workbench.metrics.flink import FlinkView, JobView, ask_flink
 from workbench.metrics.kafka import KafkaView, Lag, ask_kafka, lags
 from workbench.metrics.lake import Counts, LakeCache, LakeView, TableView, ask_lake
 from workbench.provenance import hide_in_text
@@ -76,7 +76,7 @@ class State:
         if job is None or contract.namespace != "market" or not table.exists:
             return None
         unread = self.lag(job.name)
-        arrived = [self.newest[topic] for topic in sources_of(job) if topic in self.newest]
+        arrived = [self.newest[topic] for topic in job.sources if topic in self.newest]
         if unread is None:
             return None
         if not unread or not arrived:

@@ -98,11 +98,6 @@ class FlinkView:
     taskmanagers: dict[str, dict[str, float]]
 
 
-def sources_of(job: Job) -> tuple[str, ...]:
-    """Return the topics a job reads."""
-    return (job.source,)
-
-
 def ask_flink(settings: Settings, *, tasks: bool = True) -> FlinkView:
     """Return what the cluster says now.
 
@@ -188,7 +183,7 @@ def _source(settings: Settings, cluster: Cluster, path: str, job: Job) -> dict[s
         for name in cluster.metric_names(path)
         if _OFFSET.search(name) or ("Source__" in name and name.endswith(endings))
     ]
-    topics = {_flattened(topic_name(settings, topic)): topic for topic in sources_of(job)}
+    topics = {_flattened(topic_name(settings, topic)): topic for topic in job.sources}
     rate, pending, positions = 0.0, [], {}
     for name, value in cluster.metrics(path, names).items():
         at = _OFFSET.search(name)

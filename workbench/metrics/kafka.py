@@ -29,7 +29,7 @@ from workbench.broker.clients import (
 from workbench.config import Settings
 from workbench.contracts import JOBS
 from workbench.jobs.deployment import job_names
-from workbench.metrics.flink import JobView, sources_of
+from workbench.metrics.flink import JobView
 
 ANSWER_SECONDS = 3.0
 #: A rest of so many offsets is read to see how many records are in it; a longer one counts whole.
@@ -87,7 +87,7 @@ def ask_kafka(settings: Settings) -> KafkaView:
     """
     admin = make_admin(settings)
     known = cluster_metadata(settings, admin).topics
-    topics = dict.fromkeys(topic for job in JOBS for topic in sources_of(job))
+    topics = dict.fromkeys(topic for job in JOBS for topic in job.sources)
     parts: dict[tuple[str, int], Partition] = {}
     for topic in topics:
         full = topic_name(settings, topic)
@@ -100,7 +100,7 @@ def ask_kafka(settings: Settings) -> KafkaView:
         committed = {
             job.name: _committed(
                 settings, job_names(settings)[job.name],
-                {full: ours for full, ours in parts.items() if ours[0] in sources_of(job)},
+                {full: ours for full, ours in parts.items() if ours[0] in job.sources},
             )
             for job in JOBS
         }  # fmt: skip
@@ -168,7 +168,7 @@ def lags(settings: Settings, kafka: KafkaView, jobs: Iterable[JobView]) -> list[
     for job in JOBS:
         view = by_name.get(job.name, JobView(job.name))
         for where, end in kafka.ends.items():
-            if where[0] in sources_of(job):
+            if where[0] in job.sources:
                 start = kafka.starts.get(where, 0)
                 default = kafka.committed.get(job.name, {}).get(where, start)
                 position = max(view.positions.get(where, default), start)
