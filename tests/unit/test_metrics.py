@@ -261,6 +261,8 @@ def test_a_table_is_behind_by_nobody_knows_what_without_kafka() -> None:
 def test_tables_beside_the_market_have_rows_when_something_is_wrong_only() -> None:
     known = state(lags=(Lag("landing", "raw.trades", 0, 5),), newest={"raw.trades": at(70)})
     assert known.behind_s(TableView("ops.dead_letters", True)) is None
+    alerts = state(lags=(Lag("alerts", "raw.trades", 0, 5),), newest={"raw.trades": at(70)})
+    assert alerts.behind_s(TableView("market.price_alerts", True, newest_arrival=at(0))) is None
 
 
 # ---------------------------------------------------------------- the lake's counts

@@ -15,7 +15,7 @@ from workbench.contracts import JOBS, TABLES, table_named
 from workbench.errors import WorkbenchError
 from workbench.metrics.flink import FlinkView, JobView, ask_flink
 from workbench.metrics.kafka import KafkaView, Lag, ask_kafka, lags
-from workbench.metrics.lake import Counts, LakeCache, LakeView, TableView, ask_lake
+from workbench.metrics.lake import ALERTS, Counts, LakeCache, LakeView, TableView, ask_lake
 from workbench.provenance import hide_in_text
 
 #: All parts together may take this long.
@@ -74,6 +74,9 @@ class State:
         contract = table_named(table.name)
         job = next((job for job in JOBS if job.name == contract.job), None)
         if job is None or contract.namespace != "market" or not table.exists:
+            return None
+        if table.name == ALERTS:
+            # Rows when something happens only: the newest says nothing about how far the job is.
             return None
         unread = self.lag(job.name)
         arrived = [self.newest[topic] for topic in job.sources if topic in self.newest]
