@@ -6,12 +6,15 @@ import time
 from collections import Counter
 from typing import Any
 
+from confluent_kafka import TopicPartition
+
 from bench.flinkjob import FlinkJob
 from bench.lab import SOURCE, Lab
 from bench.records import Shape
 from bench.traffic import Traffic, latencies
-from workbench.broker.clients import topic_name
+from workbench.broker.clients import make_consumer, topic_name
 from workbench.contracts.topics import ROUTES
+from workbench.jobs.deployment import job_names
 
 #: Delivery, checkpoint interval in ms, events per second, goal of p99 in ms.
 CASES: tuple[tuple[str, int, int, int | None], ...] = (
@@ -54,17 +57,27 @@ class _Live:
         self._receiver.kill()
         self.job.end()
 
-    def stop(self, caught_up: bool = True) -> tuple[dict[str, Any], list[list[int]]]:
-        """End sender, then receiver, then the job; return what was sent and what came."""
+    def _committed(self) -> int:
+        """How many records the job has committed that it read; also after a restart."""
+        group = job_names(self.job.settings)["router"]
+        source = topic_name(self.job.settings, SOURCE)
+        parts = [TopicPartition(source, part) for part in range(self.shape.partitions)]
+        consumer = make_consumer(self.job.settings, group)
+        try:
+            return sum(max(0, part.offset) for part in consumer.committed(parts, timeout=10))
+        finally:
+            consumer.close()
+
+    def stop(self) -> tuple[dict[str, Any], list[list[int]]]:
+        """End the sender, wait for the job, end the receiver; return what was sent and came."""
         sent = self._sender.stop()
-        until = time.monotonic() + 120
-        # Counts start anew with a restarted job: then there is only time to wait for.
-        while caught_up and self.job.read() < sent["sent"] and time.monotonic() < until:
+        until = time.monotonic() + 180
+        while self._committed() < sent["sent"]:
+            if time.monotonic() > until:
+                raise TimeoutError("the job does not catch up")
+            self.job.commit()
             time.sleep(0.25)
-        if not caught_up:
-            time.sleep(10)
-        self.job.commit()
-        time.sleep(2)  # for the receiver to take what the commit has shown
+        time.sleep(2)  # for the receiver to take what the last commit has shown
         arrivals: list[list[int]] = self._receiver.stop()["arrivals"]
         return sent, arrivals
 
@@ -107,7 +120,7 @@ def recovery(lab: Lab, repeats: int) -> dict[str, Any]:
             live.job.wait_until_running()
             running = time.time_ns()
             time.sleep(15)
-            sent, arrivals = live.stop(caught_up=False)
+            sent, arrivals = live.stop()
         row = {
             "what": "one, started again",
             "registered_s": (registered - killed) / 1e9,
