@@ -132,7 +132,8 @@ class RegistryJob:
         return [psutil.Process(self._lab.pid_of(part)) for part in parts]
 
     def commit(self) -> None:
-        self.job.wait_until_read()
+        if not self._crashed:  # counts start anew with a restarted job, and it has had a problem
+            self.job.wait_until_read()
         self.job.commit()
         # Tables are committed once the checkpoint is complete, a moment later.
         wanted = {"market.trade_aggregates": self._windows(), "market.trades": self._landed()}
