@@ -163,6 +163,15 @@ class RegistryJob:
         self._crashed = True
         self._lab.restart_taskmanager()
 
+    def late(self) -> str:
+        """Say how many records came too late for their windows; empty where none did.
+
+        No record of the day is late in its partition. A partition that is not read for
+        `flink.idle_timeout_ms` no longer holds the watermark back, and may then be late as a whole.
+        """
+        rows = self._rows("ops.late_rows") if "aggregates" in self.job.names else 0
+        return f" ({rows:,} records are in ops.late_rows)" if rows else ""
+
     def lost_and_doubled(self, messages: list[Message]) -> tuple[int, int]:
         """Return how many results are missing or wrong, and how many are too many."""
         if self.job.names[0] == "router":
@@ -193,6 +202,8 @@ class RegistryJob:
             return check_routed(messages, settings.kafka.topic_prefix, self._expected.routed())
         found = load_catalog(settings).load_table("market.trade_aggregates").scan().to_arrow()
         problem = check_windows(found, self._expected.windows())
+        if problem is not None:
+            problem += self.late()
         if problem is None and "landing" in self.job.names:
             landed = load_catalog(settings).load_table("market.trades").scan().to_arrow().num_rows
             if landed != self._shape.total:

@@ -64,8 +64,9 @@ def run_one(lab: Lab, shape: Shape, make: Make, run: str) -> Row:
         )
     except (RuntimeError, TimeoutError) as error:
         traceback.print_exc()
+        late = engine.late() if isinstance(engine, RegistryJob) else ""
         failed = {"engine": engine.name, "task": engine.task, "run": run, "events": shape.total}
-        return {**failed, "durability": engine.durability, "wrong": f"broke: {error}"}
+        return {**failed, "durability": engine.durability, "wrong": f"broke: {error}{late}"}
     finally:
         if not isinstance(engine, RegistryJob):
             delete_topics(lab.bootstrap_servers, engine.topics())

@@ -38,7 +38,8 @@ def survive(lab: Lab, engine: RegistryJob | Peer) -> dict[str, Any]:
         outputs.wait(engine.expected(), commit=engine.commit, quiet=8.0)
         row["seconds"] = time.time() - killed
     except (RuntimeError, TimeoutError) as error:
-        row["wrong"] = str(error)
+        late = engine.late() if isinstance(engine, RegistryJob) else ""
+        row["wrong"] = f"{error}{late}"
     finally:
         engine.end()
     row["lost"], row["doubled"] = engine.lost_and_doubled(outputs.read())
