@@ -151,7 +151,7 @@ class Cluster:
             names = [
                 metric["id"]
                 for metric in self._ask(path)
-                if ".Source__source[" in metric["id"] and metric["id"].endswith(name)
+                if ".Source__source" in metric["id"] and metric["id"].endswith(name)
             ]
             if names:
                 values = self._ask(f"{path}?get=" + urllib.parse.quote(",".join(names), safe=","))
