@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from flink_jobs import ddl
-from workbench.contracts import Job
+from workbench.contracts import TABLES, Job
 from workbench.contracts.records import (
     EXECUTIONS,
     ORIGINAL_VALUE_CHARACTERS,
@@ -18,6 +18,7 @@ from workbench.contracts.records import (
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, UNROUTABLE
 
 HERE = Path(__file__).parent
+_INTO_LAKE = re.compile(r"INSERT INTO `\w+`\.(\w+\.\w+)")
 #: For jobs that report what they cannot read; of each topic, one does.
 OWN_DEAD_LETTERS = HERE / "dead_letters.sql"
 
@@ -74,6 +75,24 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def with_columns(insert: str) -> str:
+    """Name the columns of a table of the lake that an insert fills, as its contract has them.
+
+    A column that somebody adds to the table is then null, and no reason to refuse the job.
+
+    Examples
+    --------
+    >>> with_columns("INSERT INTO `lake`.ops.late_rows\\nSELECT 1").splitlines()[0][:45]
+    'INSERT INTO `lake`.ops.late_rows (`job`, `sym'
+    """
+    into = _INTO_LAKE.match(insert)
+    known = {table.name: table for table in TABLES}
+    if into is None or into.group(1) not in known:
+        return insert
+    columns = ", ".join(f"`{column.name}`" for column in known[into.group(1)].columns)
+    return f"{into.group(0)} ({columns}){insert[into.end() :]}"
+
+
 def statements(mode: ddl.Mode, job: Job) -> Statements:
     """Return the statements of a job over Kafka or over files.
 
@@ -96,5 +115,5 @@ def statements(mode: ddl.Mode, job: Job) -> Statements:
     tables = [*(ddl.source(mode, job, topic) for topic in job.sources), *ddl.sinks(mode, job)]
     views = [view for topic in job.sources for view in ddl.records(mode, job, topic)]
     views += [s for s in own if not s.upper().startswith("INSERT")]
-    inserts = [s for s in own if s.upper().startswith("INSERT")]
+    inserts = [with_columns(s) for s in own if s.upper().startswith("INSERT")]
     return Statements(tuple(tables), tuple(views), tuple(inserts))

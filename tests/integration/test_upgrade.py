@@ -48,9 +48,13 @@ MORE_SINKS = """
 INSERT INTO `$lake`.market.minute_closes
 SELECT symbol, TO_TIMESTAMP_LTZ(window_end, 3), close_price FROM results WHERE window_size = '1m';
 """
-MORE_STATE = (
-    "  MIN(price) AS low_price,\n  open_close(price, timestamp_ms",
-    "  MIN(price) AS low_price,\n  AVG(price) AS mean_price,\n  open_close(price, timestamp_ms",
+MORE_STATE = ("  SUM(quantity) AS total_volume", "  SUM(quantity) + 0 * AVG(price) AS total_volume")
+
+
+CONTRACT = (
+    "        tuple(_in_tables(field) for field in TRADE_AGGREGATE.fields),",
+    "        (*(_in_tables(field) for field in TRADE_AGGREGATE.fields),"
+    " Field('price_range', Type.DECIMAL, 'High less low', required=False)),",
 )
 
 
@@ -63,10 +67,11 @@ class Build:
             shutil.copytree(process.ROOT / package, folder / package)
         self.sql = folder / "flink_jobs" / JOB / f"{JOB}.sql"
 
-    def change(self, before: str, after: str) -> None:
-        text = self.sql.read_text("utf-8")
+    def change(self, before: str, after: str, file: Path | None = None) -> None:
+        file = file or self.sql
+        text = file.read_text("utf-8")
         assert before in text
-        self.sql.write_text(text.replace(before, after, 1), "utf-8")
+        file.write_text(text.replace(before, after, 1), "utf-8")
 
     def append(self, statement: str) -> None:
         self.sql.write_text(self.sql.read_text("utf-8") + statement, "utf-8")
@@ -125,6 +130,7 @@ def test_a_changed_job_goes_on_and_one_that_may_not_is_refused(settings, tmp_pat
     )
     build = Build(tmp_path / "build")
     build.change(*MORE_COLUMNS)
+    build.change(*CONTRACT, build.root / "workbench" / "contracts" / "tables.py")
     build.append(MORE_SINKS)
     monkeypatch.setattr(process, "ROOT", build.root)
     wider = settings.model_copy(

@@ -44,7 +44,8 @@ def ask(
         "w+", dir=log_folder, prefix="client-", suffix=".log", delete=False
     ) as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flink_jobs"],
+            # -P: what the working directory happens to hold is no part of the jobs.
+            [sys.executable, "-P", "-m", "flink_jobs"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
