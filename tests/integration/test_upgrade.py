@@ -239,7 +239,8 @@ def test_a_job_is_restored_from_a_savepoint_of_choice(settings):
     wait_until(lambda: count(settings, "market.trades") == 1_500, "the rest is landed")
     stop(settings, ["landing"])
     places = [place for place, _ in restore_points(settings, "landing")]
-    assert first.rstrip("/") in [place.rstrip("/") for place in places[1:]]
+    # Flink writes file:/, Python file:///: the folder's name tells them apart.
+    assert first.rsplit("/", 1)[-1] in [place.rsplit("/", 1)[-1] for place in places[1:]]
     with pytest.raises(UsageError, match="no savepoint or checkpoint in /nowhere"):
         restore(settings, "landing", "/nowhere")
     restore(settings, "landing", first)
