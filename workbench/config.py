@@ -148,12 +148,17 @@ class StackSettings(BaseModel, extra="forbid"):
     #: 0 means a free port, chosen at the first ``up`` and kept.
     kafka_port: int = Field(default=0, ge=0, le=65535)
     flink_rest_port: int = Field(default=0, ge=0, le=65535)
+    #: Port that clients are told to use where something stands between, an SSH tunnel for example;
+    #: 0 means the broker's own.
+    kafka_advertised_port: int = Field(default=0, ge=0, le=65535)
     #: Java heap of each part in MiB.
     kafka_heap_mb: int = Field(default=512, ge=256)
     jobmanager_heap_mb: int = Field(default=400, ge=256)
     taskmanager_heap_mb: int = Field(default=768, ge=512)
     taskmanager_managed_mb: int = Field(default=128, ge=32)
-    #: Slots of the one TaskManager: a job of parallelism 1 takes one.
+    #: 2 means one more that is warm: where one dies, its jobs need not wait for a new JVM.
+    taskmanagers: int = Field(default=1, ge=1, le=2)
+    #: Slots of each TaskManager: a job of parallelism 1 takes one.
     slots: int = Field(default=8, ge=1)
 
 

@@ -201,9 +201,8 @@ def _stack(settings: Settings) -> Iterator[Check]:
     from workbench.stack.health import stack_status
 
     status = stack_status(settings)
-    names = {"kafka": "broker", "jobmanager": "cluster", "taskmanager": "cluster"}
     for part in status.parts:
-        name = names[part.part]
+        name = "broker" if part.part == "kafka" else "cluster"
         if part.state == "external":
             if part.part == "taskmanager":
                 continue

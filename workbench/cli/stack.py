@@ -14,7 +14,7 @@ from workbench.config import load_settings
 from workbench.errors import StackError
 from workbench.lake.times import show_span
 
-PARTS = ("kafka", "jobmanager", "taskmanager")
+PARTS = ("kafka", "jobmanager", "taskmanager", "taskmanager-2")
 
 
 @click.group()

@@ -73,6 +73,9 @@ def endpoints(settings: Settings, *, kafka: bool = True, flink: bool = True) -> 
                 f"no {name} is running in {layout.folder} and {key} is not set",
                 hint="start the embedded one with `workbench stack up`",
             )
+    if "kafka" in ports and settings.stack.kafka_advertised_port:
+        # Something stands between: clients go the way that the broker tells them to go.
+        ports = {**ports, "kafka": settings.stack.kafka_advertised_port}
     return Endpoints(
         servers or (kafka_address(ports) if "kafka" in ports else ""),
         (url or (flink_address(ports) if "flink_rest" in ports else "")).rstrip("/"),

@@ -1,4 +1,4 @@
-"""The embedded cluster: a real JobManager and a real TaskManager process on loopback."""
+"""The embedded cluster: a real JobManager and real TaskManager processes on loopback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from workbench.stack.ports import HOST
 from workbench.stack.processes import markers
 
 JOBMANAGER = "jobmanager"
-TASKMANAGER = "taskmanager"
+#: The TaskManagers there may be, each a part of its own.
+TASKMANAGERS = ("taskmanager", "taskmanager-2")
 RESOURCE_ID = "taskmanager.resource-id="
 
 # MiB of the TaskManager beside its heap and its managed memory. Eight jobs with Iceberg sinks and
@@ -58,6 +59,8 @@ def configuration(
         "taskmanager.host": HOST,
         "taskmanager.bind-host": HOST,
         "taskmanager.numberOfTaskSlots": stack.slots,
+        # Jobs in both of two: each has its classes loaded and compiled when the other dies.
+        "taskmanager.load-balance.mode": "SLOTS",
         "taskmanager.cpu.cores": 2,
         "taskmanager.memory.framework.heap.size": f"{FRAMEWORK_HEAP}m",
         "taskmanager.memory.framework.off-heap.size": f"{FRAMEWORK_OFF_HEAP}m",
@@ -111,16 +114,33 @@ def _command(layout: Layout, java: Java, part: str, memory: list[str], main: str
     ]
 
 
-def jobmanager_command(settings: Settings, layout: Layout, java: Java) -> list[str]:
-    """Return the command of the JobManager."""
+def _jobmanager_command(settings: Settings, layout: Layout, java: Java) -> list[str]:
     heap = settings.stack.jobmanager_heap_mb
     memory = [f"-Xms{min(heap, 256)}m", f"-Xmx{heap}m", "-XX:MaxMetaspaceSize=256m"]
     main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
     return _command(layout, java, JOBMANAGER, memory, main)
 
 
-def taskmanager_command(settings: Settings, layout: Layout, java: Java) -> list[str]:
-    """Return the command of the TaskManager; its memory parts are in the configuration."""
+def taskmanagers(settings: Settings) -> tuple[str, ...]:
+    """Return the TaskManagers of these settings.
+
+    Examples
+    --------
+    >>> taskmanagers(Settings())
+    ('taskmanager',)
+    """
+    return TASKMANAGERS[: settings.stack.taskmanagers]
+
+
+def command(settings: Settings, layout: Layout, java: Java, part: str) -> list[str]:
+    """Return the command of a part of the cluster."""
+    if part == JOBMANAGER:
+        return _jobmanager_command(settings, layout, java)
+    return _taskmanager_command(settings, layout, java, part)
+
+
+def _taskmanager_command(settings: Settings, layout: Layout, java: Java, part: str) -> list[str]:
+    """The memory parts of a TaskManager are in the configuration."""
     heap = settings.stack.taskmanager_heap_mb
     memory = [
         *(f"-Xms{min(heap, 512)}m", f"-Xmx{heap}m"),
@@ -129,8 +149,8 @@ def taskmanager_command(settings: Settings, layout: Layout, java: Java) -> list[
     ]
     main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     # A name of its own for each start: the JobManager remembers a killed one for some seconds.
-    name = f"{RESOURCE_ID}{TASKMANAGER}-{uuid.uuid4().hex[:8]}"
-    return [*_command(layout, java, TASKMANAGER, memory, main), "-D", name]
+    name = f"{RESOURCE_ID}{part}-{uuid.uuid4().hex[:8]}"
+    return [*_command(layout, java, part, memory, main), "-D", name]
 
 
 def environment(settings: Settings, layout: Layout, home: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from workbench.stack.files import Layout
 from workbench.stack.processes import find, read_record
 
 State = Literal["running", "unhealthy", "dead", "down", "external"]
-PARTS = (kafka.PART, flink.JOBMANAGER, flink.TASKMANAGER)
+PARTS = (kafka.PART, flink.JOBMANAGER, *flink.TASKMANAGERS)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class StackStatus:
 
 def settings_fingerprint(settings: Settings) -> str:
     """Return what decides how the processes are started."""
-    return settings.stack.model_dump_json()
+    # One TaskManager more or less changes nothing about the others.
+    return settings.stack.model_dump_json(exclude={"taskmanagers"})
 
 
 def wanted_parts(settings: Settings) -> tuple[str, ...]:
@@ -68,18 +69,17 @@ def wanted_parts(settings: Settings) -> tuple[str, ...]:
     if settings.kafka.bootstrap_servers is None:
         parts.append(kafka.PART)
     if settings.flink.rest_url is None:
-        parts += [flink.JOBMANAGER, flink.TASKMANAGER]
+        parts += [flink.JOBMANAGER, *flink.taskmanagers(settings)]
     return tuple(parts)
 
 
 def answers(part: str, ports: dict[str, int], process: psutil.Process) -> bool:
-    """Say whether a part does its work: metadata, REST, this TaskManager registered alone."""
+    """Say whether a part does its work: metadata, REST, this TaskManager registered."""
     if part == kafka.PART:
         return kafka.answers(kafka_address(ports))
     if part == flink.JOBMANAGER:
         return flink.ask(flink_address(ports), "/overview") is not None
-    # A killed one stays registered for some seconds, and its slots with it.
-    return flink.registered(flink_address(ports)) == {flink.resource_id(process)}
+    return flink.resource_id(process) in flink.registered(flink_address(ports))
 
 
 def resident_mb(process: psutil.Process) -> int:
@@ -102,8 +102,10 @@ DEAD = {
         "ended by itself or was killed, and its jobs with it (checkpoints are kept); "
         "`workbench stack up`, then submit the jobs again"
     ),
-    flink.TASKMANAGER: (
-        "ended by itself or was killed; jobs wait for it, `workbench stack up` mends it"
+    **dict.fromkeys(
+        flink.TASKMANAGERS,
+        "ended by itself or was killed; jobs wait for it or go on in another one, "
+        "`workbench stack up` mends it",
     ),
 }
 
@@ -126,7 +128,7 @@ def _part(settings: Settings, layout: Layout, ports: dict[str, int], part: str) 
     except psutil.NoSuchProcess:
         return PartStatus(part, "dead", address, note=DEAD[part])
     memory = resident_mb(process)
-    if part == flink.TASKMANAGER and find(layout, flink.JOBMANAGER) is None:
+    if part in flink.TASKMANAGERS and find(layout, flink.JOBMANAGER) is None:
         note = "waits for a JobManager"
         return PartStatus(part, "unhealthy", address, process.pid, since, memory, note)
     if not ports or not answers(part, ports, process):
@@ -147,7 +149,7 @@ def stack_status(settings: Settings) -> StackStatus:
     for part in PARTS:
         if part in wanted:
             out.append(_part(settings, layout, ports, part))
-        else:
+        elif part not in flink.TASKMANAGERS[1:]:
             address = (
                 settings.kafka.bootstrap_servers if part == kafka.PART else settings.flink.rest_url
             )

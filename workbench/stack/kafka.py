@@ -24,17 +24,26 @@ MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 
 
 def _properties(settings: Settings, layout: Layout, ports: dict[str, int]) -> dict[str, object]:
+    own = f"PLAINTEXT://{HOST}:{ports['kafka']}"
+    listeners = [own, f"CONTROLLER://{HOST}:{ports['kafka_controller']}"]
+    advertised, among_brokers = own, "PLAINTEXT"
+    if settings.stack.kafka_advertised_port:
+        # What stands between is for clients: the broker reaches itself without it.
+        internal = f"INTERNAL://{HOST}:{ports['kafka_internal']}"
+        listeners.append(internal)
+        for_clients = f"PLAINTEXT://{HOST}:{settings.stack.kafka_advertised_port}"
+        advertised, among_brokers = f"{for_clients},{internal}", "INTERNAL"
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
         # A static quorum: the port is not written into the data and may change.
         "controller.quorum.voters": f"1@{HOST}:{ports['kafka_controller']}",
-        "listeners": (
-            f"PLAINTEXT://{HOST}:{ports['kafka']},CONTROLLER://{HOST}:{ports['kafka_controller']}"
+        "listeners": ",".join(listeners),
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": (
+            "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
         ),
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports['kafka']}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "inter.broker.listener.name": among_brokers,
         "controller.listener.names": "CONTROLLER",
         "log.dirs": layout.kafka / "data",
         # A topic is made by `workbench topics apply`, never by a typing error.

@@ -176,17 +176,17 @@ class Stack:
         if not ports:
             why = dict.fromkeys(running, "has an unknown address")
         elif flink.JOBMANAGER not in running and not is_free(ports.get("flink_rpc", 0)):
-            why[flink.TASKMANAGER] = "looks for a JobManager whose port is taken"
+            why |= dict.fromkeys(flink.TASKMANAGERS, "looks for a JobManager whose port is taken")
         if flink.JOBMANAGER in running and ports and home != flink.home_of(running):
             if flink.running_jobs(flink_address(ports)):
                 progress("the cluster runs on older jars or functions than the project has now")
             else:
                 older = "runs on older jars or functions"
-                why |= {flink.JOBMANAGER: older, flink.TASKMANAGER: older}
+                why |= dict.fromkeys((flink.JOBMANAGER, *flink.TASKMANAGERS), older)
         for part in [part for part in PARTS if part in running]:
             reason = why.get(part)
             # Without a JobManager the TaskManager cannot answer; it will register by itself.
-            waits = part == flink.TASKMANAGER and flink.JOBMANAGER not in running
+            waits = part in flink.TASKMANAGERS and flink.JOBMANAGER not in running
             if reason is None and (waits or self._comes_round(part, running[part], ports)):
                 continue
             process = running.pop(part)
@@ -225,13 +225,15 @@ class Stack:
         stack = self.settings.stack
         services = {"kafka": stack.kafka_port, "kafka_controller": 0}
         services |= {"flink_rest": stack.flink_rest_port, "flink_rpc": 0}
+        if stack.kafka_advertised_port:
+            services["kafka_internal"] = 0
         kept = read_ports(self.layout)
         in_use = set()
         if kafka.PART in running:
-            in_use |= {"kafka", "kafka_controller"}
+            in_use |= {"kafka", "kafka_controller", "kafka_internal"} & set(kept)
         if flink.JOBMANAGER in running:
             in_use |= {"flink_rest", "flink_rpc"}
-        elif flink.TASKMANAGER in running:
+        elif any(part in running for part in flink.TASKMANAGERS):
             # A TaskManager that outlived its JobManager looks for it where it was.
             services["flink_rpc"] = kept["flink_rpc"]
         wanted = wanted_parts(self.settings)
@@ -261,16 +263,12 @@ class Stack:
                     started=lambda process: run.watch(part, process),
                 )
 
-        commands = {
-            flink.JOBMANAGER: flink.jobmanager_command,
-            flink.TASKMANAGER: flink.taskmanager_command,
-        }
-        cluster = [part for part in run.missing if part in commands]
+        cluster = [part for part in run.missing if part != kafka.PART]
         if cluster and run.home:
             flink.prepare(settings, layout, ports, run.home)
             environment = flink.environment(settings, layout, run.home)
             for part in cluster:
-                launch(part, commands[part](settings, layout, java), environment)
+                launch(part, flink.command(settings, layout, java, part), environment)
         if kafka.PART in run.missing:
             command = kafka.prepare(settings, layout, ports, java, jars)
             launch(kafka.PART, command, kafka.environment(jars))
@@ -280,15 +278,23 @@ class Stack:
         what = {
             kafka.PART: "broker answers",
             flink.JOBMANAGER: "cluster answers",
-            flink.TASKMANAGER: f"{self.settings.stack.slots} slots are there",
+            **dict.fromkeys(flink.TASKMANAGERS, f"{self.settings.stack.slots} slots are there"),
         }
         # Also what ran before: a TaskManager registers with a new JobManager.
         pending = {**run.running, **run.started}
+        alive = {flink.resource_id(p) for part, p in pending.items() if part in flink.TASKMANAGERS}
+
+        def ready(part: str, process: psutil.Process) -> bool:
+            if not answers(part, ports, process):
+                return False
+            # A killed TaskManager stays registered for some seconds, and its slots with it.
+            return part not in flink.TASKMANAGERS or flink.registered(flink_address(ports)) <= alive
+
         while pending:
             for part, process in list(pending.items()):
                 if not process.is_running() or _is_zombie(process):
                     raise _explain_death(self.layout, part)
-                if answers(part, ports, process):
+                if ready(part, process):
                     run.progress(f"  {what[part]} ({time.monotonic() - began:.1f} s)")
                     del pending[part]
             if pending and time.monotonic() - began > START_TIMEOUT:
