@@ -142,6 +142,45 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool, cancel: bool) -> 
 
 
 @command.command()
+@click.option("--once", is_flag=True, help="Look and mend once, then end.")
+@click.option(
+    "--interval",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.5, 3600),
+    help="Seconds between two looks.",
+)
+def supervise(once: bool, interval: float) -> None:
+    """Keep stack and jobs running: mend what died, start again what was cut off.
+
+    A job goes on from its newest checkpoint. One that was stopped, drained or cancelled stays so,
+    and so does a stack that was ended with `workbench stack down`. Runs until Ctrl-C or SIGTERM;
+    what is being started then is started first.
+    """
+    import signal
+    from datetime import UTC, datetime
+    from threading import Event
+
+    from workbench.config import load_settings
+    from workbench.jobs.supervisor import Supervisor, only_one
+
+    def say(line: str) -> None:
+        click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
+
+    settings, stopped = load_settings(), Event()
+    with only_one(settings):
+        if once:
+            Supervisor(settings, say, grace_s=0, slow_s=0).look()
+            return
+        supervisor = Supervisor(settings, say)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        say("supervising")
+        supervisor.run(stopped, interval)
+        say("ended")
+
+
+@command.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--batch", is_flag=True, required=True, help="Over files, to their end.")
 @click.option(

@@ -41,6 +41,8 @@ class Bookmark:
         Whether the run only closes the windows: once it is finished, the job is drained.
     earlier
         Flink's ids of the runs before, the newest first, at most `EARLIER`.
+    cancelled
+        Whether a person ended the run without a savepoint.
     """
 
     job_id: str
@@ -49,6 +51,12 @@ class Bookmark:
     drained: bool = False
     closing: bool = False
     earlier: tuple[str, ...] = ()
+    cancelled: bool = False
+
+    @property
+    def should_run(self) -> bool:
+        """Whether the job was started and nobody has ended it since."""
+        return self.savepoint is None and not (self.drained or self.closing or self.cancelled)
 
 
 def _file(settings: Settings, job: str) -> Path:
@@ -113,9 +121,13 @@ def restore_point(settings: Settings, job: str) -> str | None:
     known = read_bookmark(settings, job)
     if known is None or known.drained:
         return None
-    checkpoints = _checkpoints(settings, known.job_id)
-    newest = checkpoints[-1].resolve().as_uri() if checkpoints else None
-    return known.savepoint or newest or known.restored_from
+    return known.savepoint or newest_checkpoint(settings, known.job_id) or known.restored_from
+
+
+def newest_checkpoint(settings: Settings, job_id: str) -> str | None:
+    """Return the URI of the newest complete checkpoint of a run; None where none is there."""
+    checkpoints = _checkpoints(settings, job_id)
+    return checkpoints[-1].resolve().as_uri() if checkpoints else None
 
 
 def _checkpoints(settings: Settings, job_id: str) -> list[Path]:

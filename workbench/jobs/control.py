@@ -16,7 +16,7 @@ from typing import Any
 from workbench.broker.clients import topic_name
 from workbench.broker.topics import diff
 from workbench.config import Settings
-from workbench.contracts import Job, job_named
+from workbench.contracts import JOBS, Job, job_named
 from workbench.errors import StackError, UsageError
 from workbench.jobs.bookmark import (
     Bookmark,
@@ -28,7 +28,7 @@ from workbench.jobs.bookmark import (
 )
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import deployment, job_names, job_settings
-from workbench.jobs.plans import keep_with_savepoint, plan_of, write_plan
+from workbench.jobs.plans import keep_with_savepoint, plan_of, run_plan, write_plan
 from workbench.jobs.process import ask
 from workbench.lake.catalog import load_catalog
 from workbench.stack import endpoints
@@ -110,8 +110,7 @@ def submit(
         When cluster, broker, a topic, a table or a slot is missing, or a job fails to start.
     """
     jobs = [job_named(name) for name in dict.fromkeys(names)]
-    where = endpoints(settings)
-    cluster = Cluster(where.rest_url)
+    cluster = Cluster(endpoints(settings).rest_url)
     with one_at_a_time(settings):
         _check(settings, cluster, jobs)
         for job in jobs:
@@ -120,7 +119,63 @@ def submit(
             Start(job.name, None if fresh else restore_point(settings, job.name), drop_state)
             for job in jobs
         ]
-        return start_jobs(settings, where.rest_url, starts, progress)
+        return start_jobs(settings, cluster.url, starts, progress)
+
+
+def to_resume(settings: Settings, cluster: Cluster) -> list[str]:
+    """Return the jobs that should run and do not: nobody ended them, and they are gone or failed.
+
+    A job that the cluster knows as cancelled or finished was ended by somebody through Flink
+    itself, and is left alone.
+    """
+    names, known = job_names(settings), cluster.jobs()
+    lost = []
+    for job in JOBS:
+        bookmark = read_bookmark(settings, job.name)
+        if bookmark is None or not bookmark.should_run:
+            continue
+        runs = any(state.runs for state in known if state.name == names[job.name])
+        last = next((state.state for state in known if state.id == bookmark.job_id), "FAILED")
+        if not runs and last == "FAILED":
+            lost.append(job.name)
+    return lost
+
+
+def resume(
+    settings: Settings, names: list[str], progress: Progress = lambda _: None
+) -> dict[str, str]:
+    """Start those of `names` again that should run and do not, from their newest checkpoints.
+
+    Returns
+    -------
+    dict
+        Flink's job id of each job that was started.
+
+    Raises
+    ------
+    UsageError
+        While another process starts or stops jobs.
+    StackError
+        As `submit` raises it.
+    """
+    cluster = Cluster(endpoints(settings).rest_url)
+    with one_at_a_time(settings):
+        # Asked once more: somebody may have stopped one of them a moment ago.
+        jobs = [job_named(name) for name in to_resume(settings, cluster) if name in names]
+        for job in jobs:
+            progress(f"{job.name}: goes on from {restore_point(settings, job.name) or 'its group'}")
+        if not jobs:
+            return {}
+        _check(settings, cluster, jobs)
+        starts = [_as_it_ran(settings, job.name) for job in jobs]
+        return start_jobs(settings, cluster.url, starts, progress)
+
+
+def _as_it_ran(settings: Settings, name: str) -> Start:
+    """The start of a run that was cut off: by its plan, whatever the project's SQL is by now."""
+    known = read_bookmark(settings, name)
+    plan = run_plan(settings, known.job_id) if known is not None else None
+    return Start(name, restore_point(settings, name), plan=plan)
 
 
 def restore(
@@ -312,6 +367,10 @@ def cancel(settings: Settings, names: list[str]) -> None:
     for job in jobs:
         state = cluster.job(flink_names[job.name])
         if state is not None and state.runs:
+            known = read_bookmark(settings, job.name)
+            if known is not None:
+                # First: a supervisor must not take it for one that was cut off.
+                write_bookmark(settings, job.name, replace(known, cancelled=True))
             cluster.cancel(state.id)
 
 
