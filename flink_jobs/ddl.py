@@ -357,6 +357,11 @@ def watermark(mode: Mode, column: str) -> str:
     return "CAST(NULL AS TIMESTAMP_LTZ(3))"
 
 
+def window_time(mode: Mode, column: str) -> str:
+    """Return the SQL of the time that windows are over: batch runs take none with a time zone."""
+    return column if isinstance(mode, Stream) else f"CAST({column} AS TIMESTAMP(3))"
+
+
 def job_name(deployment: Deployment, job: Job) -> str:
     """Return the name of a job in Flink, which is also its consumer group in Kafka."""
     return f"{deployment.topic_prefix}{deployment.name}-{job.name}"

@@ -75,8 +75,14 @@ def _role(node: dict[str, Any]) -> str:
         return f"{where} {_table(node, 'dynamicTableSink')}"
     keys = _KEYS.search(node["description"])
     by = f" by {keys.group(1)}" if keys else ""
-    size = node.get("windowing", {}).get("window", {}).get("size")
-    return f"{kind}{by}" + (f" of {size}" if size else "")
+    window = _window(node)
+    return f"{kind}{by}" + (f" of {window['size']}" if window else "")
+
+
+def _window(node: dict[str, Any]) -> dict[str, Any] | None:
+    """The kind and the size of a node's windows; None where it has none."""
+    window = node.get("window")
+    return {"kind": window["kind"], "size": window["size"]} if window else None
 
 
 def _layout(value: Any) -> Any:
@@ -95,7 +101,7 @@ def _state(node: dict[str, Any]) -> str:
         "type": node["type"],
         "aggregates": node.get("aggCalls"),
         "over": [group["aggCalls"] for group in node.get("overSpec", {}).get("groups", [])],
-        "window": node.get("windowing", {}).get("window"),
+        "window": _window(node),
         "keys": len(node.get("grouping") or node.get("overSpec", {}).get("partition", {})),
     }
     if not parts["aggregates"] and not parts["over"]:

@@ -42,6 +42,7 @@ def _values(mode: ddl.Mode, job: Job) -> dict[str, str]:
     deployment = mode.deployment
     return {
         "watermark": ddl.watermark(mode, "event_time"),
+        "window_time": ddl.window_time(mode, "event_time"),
         "lake": deployment.catalog,
         "prefix": deployment.topic_prefix,
         "job": job.name,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.integration.support import cancel_jobs, count, prepared, produce, row
 from workbench.broker.offsets import read_all
 from workbench.config import Settings
 from workbench.jobs import stop, submit
+from workbench.jobs.status import job_status
 from workbench.lake.session import open_session
 from workbench.stack import Stack
 
@@ -80,8 +82,9 @@ def feed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fee
         feed.send(31_000, 99, side="SELL")  # 29 s later than the watermark
         wait_until(lambda: len(feed.minutes()) == 3, "both late executions have their results")
         feed.send(29_999, 98)  # 30.001 s later than the watermark
+        feed.send(0, 96)  # a minute late
         feed.send(-86_400_000, 97)  # a day late
-        wait_until(lambda: count(settings, "ops.late_rows") == 2, "what is too late is kept apart")
+        wait_until(lambda: count(settings, "ops.late_rows") == 3, "what is too late is kept apart")
         stop(settings, ["aggregates"], drain=True)
     finally:
         cancel_jobs(settings)
@@ -142,7 +145,8 @@ def test_what_is_too_late_is_kept_with_its_lateness(feed):
     late = sorted(rows(feed.settings, "ops.late_rows").to_pylist(), key=lambda r: r["lateness_ms"])
     assert [(r["trade_id"], r["lateness_ms"]) for r in late] == [
         ("T7", 30_001),
-        ("T8", 86_460_000),
+        ("T8", 60_000),
+        ("T9", 86_460_000),
     ]
     assert all(r["job"] == "aggregates" and r["source_topic"] == "raw.trades" for r in late)
 
@@ -153,3 +157,31 @@ def test_a_drain_closed_the_open_windows_and_nothing_is_lost(feed):
     for size in ("1m", "5m", "15m"):
         aggregated = sum(r["trade_count"] for r in results if r["window_size"] == size)
         assert aggregated + count(feed.settings, "ops.late_rows") == len(in_time)
+
+
+def test_what_comes_late_while_a_job_is_stopped_is_not_lost(stack: Stack, tmp_path: Path) -> None:
+    # A job that goes on has no watermark until it has read something; its windows have theirs.
+    settings = prepared(stack, tmp_path, idle_timeout_ms=1000)
+    feed = Feed(settings)
+    submit(settings, ["aggregates"])
+    try:
+        feed.send(0)
+        feed.send(65_000)
+        feed.await_minute(0)
+        stop(settings, ["aggregates"])
+        feed.send(59_000)  # 1 s later than the watermark was
+        feed.send(-86_400_000)  # a day late
+        feed.send(66_000)
+        submit(settings, ["aggregates"])
+        wait_until(lambda: _read(settings) == 3, "the rest is read")
+        stop(settings, ["aggregates"], drain=True)
+    finally:
+        cancel_jobs(settings)
+    results = rows(settings, "market.trade_aggregates").to_pylist()
+    for size in ("1m", "5m", "15m"):
+        aggregated = sum(r["trade_count"] for r in results if r["window_size"] == size)
+        assert aggregated + count(settings, "ops.late_rows") == len(feed.sent), size
+
+
+def _read(settings: Settings) -> int:
+    return next(row[3] or 0 for row in job_status(settings) if row[0] == "aggregates")
