@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format docs lock clean ci
+.PHONY: help setup demo test faults bench lint format docs lock clean ci
 
 help: ## List all targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: setup ## All tests: unit, integration with a real broker and cluster, note
 bench: setup ## All benchmarks, about an hour on a quiet machine; writes docs/benchmarks.md.
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench publish
+
+faults: setup ## The fault suite: parts are killed, cut off and filled up under load.
+	@$(BIN)/python -m pytest tests/faults -m fault
 
 lint: setup ## Formatter, linter, types and the import rule; changes nothing.
 	$(BIN)/ruff format --check .

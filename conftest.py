@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,27 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The fault suite keeps its reports where it is told to."""
+    parser.addoption("--fault-log", metavar="FILE", help="append the faults' reports as JSON lines")
+
+
+def _left_out(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Long tests, unless -m says what to run or their file (or one test of it) is named."""
+    if config.getoption("markexpr"):
+        return []
+    named = {(config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in config.args}
+    files = {path for path in named if path.is_file()}
+    return [
+        item
+        for item in items
+        if item.get_closest_marker("long") and Path(item.path).resolve() not in files
+    ]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """An example that only shows (each line needs a running stack) is not a skipped test."""
-    shown = [
+    shown = _left_out(config, items) + [
         item
         for item in items
         if isinstance(item, pytest.DoctestItem)

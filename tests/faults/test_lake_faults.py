@@ -22,6 +22,7 @@ from workbench.lake.maintenance.expire import expire
 from workbench.lake.session import open_session
 from workbench.lake.write import append
 
+pytestmark = pytest.mark.fault
 TRADES = "market.trades"
 SEED = 0
 COUNT = "SELECT count(*) FROM market.trades"

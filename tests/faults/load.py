@@ -1,0 +1,101 @@
+"""Seeded records with every defect of the generator, sent in the background at a bounded rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import date
+
+from workbench.broker.clients import make_producer, topic_name
+from workbench.config import Settings
+from workbench.ingest.files import symbols_of
+from workbench.ingest.generate import Defects, choose, generate_day, load_instruments
+
+RAW_TRADES = "raw.trades"
+DEFECTS = Defects(malformed=28, duplicates=12, late=90, future=6, unroutable=10)
+#: Longer than any fault lasts: a record that was handed over is delivered, or the test fails.
+DELIVERY_MS = 10 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Record:
+    """One message to send."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+
+
+def trade_records(settings: Settings, seed: int, events: int) -> list[Record]:
+    """Return a generated day of trades with known defects, in order of arrival."""
+    symbols = choose(load_instruments(settings.symbols_file), 12)
+    values = generate_day(date(2024, 6, 3), seed, symbols, events, DEFECTS).values()
+    keys = symbols_of(values).to_pylist()
+    pairs = zip(keys, values.to_pylist(), strict=True)
+    return [Record(RAW_TRADES, key, value) for key, value in pairs]
+
+
+class Load:
+    """Records on their way to Kafka, in order, `rate` a second, until `finish` sends the rest.
+
+    Parameters
+    ----------
+    settings
+        Where the broker is.
+    records
+        What is sent.
+    rate
+        Records a second.
+    """
+
+    def __init__(self, settings: Settings, records: list[Record], rate: int) -> None:
+        self.records, self.rate = records, rate
+        self.sent = 0
+        self._settings = settings
+        self._producer = make_producer(
+            settings, message_timeout_ms=DELIVERY_MS, reconnect_backoff_max_ms=500
+        )
+        self._failed: list[str] = []
+        self._hurry = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        for record in self.records:
+            while not self._hurry.is_set():
+                ahead = self.sent / self.rate - (time.monotonic() - began)
+                if ahead <= 0:
+                    break
+                self._producer.poll(min(ahead, 0.1))
+            self._send(record)
+            self.sent += 1
+
+    def _send(self, record: Record) -> None:
+        topic = topic_name(self._settings, record.topic)
+        while True:
+            try:
+                self._producer.produce(topic, record.value, record.key, on_delivery=self._delivered)
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _delivered(self, error: object, _message: object) -> None:
+        if error is not None:
+            self._failed.append(str(error))
+
+    def finish(self) -> None:
+        """Send what is left as fast as it goes; return when Kafka has all of it."""
+        self._hurry.set()
+        self._thread.join()
+        left = self._producer.flush(DELIVERY_MS / 1000)
+        assert left == 0 and not self._failed, (left, self._failed[:3])
+
+    def abandon(self) -> None:
+        """Send nothing more: the test has failed already."""
+        self._producer.purge()
+        self.rate = 10**9
+        self._hurry.set()

@@ -1,0 +1,189 @@
+"""What the jobs must have made of the records that Kafka holds, by the DuckDB definitions.
+
+Every output is compared as a multiset. Only columns of the wall clock are left out, and the words
+of a JSON parser. The aggregates job may split a window into partial rows, so these are merged as
+the view `market.trade_aggregates_current` merges them; executions that came too late for their
+windows are in `ops.late_rows` once, and in no window.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import pyarrow as pa
+
+from tests.integration.support import as_raw, rows
+from workbench.broker.offsets import Received, read_all
+from workbench.config import Settings
+from workbench.contracts import job_named
+from workbench.contracts.records import EXECUTIONS
+from workbench.contracts.tables import TABLES
+from workbench.contracts.topics import ROUTES, UNROUTABLE
+from workbench.definitions import connect, load_raw, run_definition
+from workbench.definitions.compare import WALL_CLOCK, Difference, compare
+
+AGGREGATES = "market.trade_aggregates"
+AGGREGATES_TOPIC = "analytics.trade-aggregates"
+LATE_ROWS = "ops.late_rows"
+TABLE_NAMES = {table.name for table in TABLES}
+#: What says how a result came about, not what it is.
+HOW = {"late", "partials", "error_message"}
+_CURRENT = files("workbench.lake").joinpath("views/trade_aggregates_current.sql").read_text("utf-8")
+_TIMES = ("window_start", "window_end", "open_time", "close_time", "computed_at")
+
+
+@dataclass(frozen=True)
+class Found:
+    """How an output differs from the definition."""
+
+    output: str
+    rows: int
+    lost: int
+    doubled: int
+    examples: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, output: str, difference: Difference) -> Found:
+        # The left side is what was found, the right side what the definition says.
+        examples = difference.examples
+        return cls(
+            output, difference.rows[0], difference.only_right, difference.only_left, examples
+        )
+
+
+class Oracle:
+    """Compares what lies in the lake and in Kafka with the definitions.
+
+    Parameters
+    ----------
+    settings
+        The deployment; its jobs have ended, and everything is committed.
+    jobs
+        The jobs that ran.
+    """
+
+    def __init__(self, settings: Settings, jobs: tuple[str, ...]) -> None:
+        self._settings, self._jobs = settings, jobs
+        self._messages: dict[str, list[Received]] = {}
+
+    def messages(self, topic: str) -> list[Received]:
+        """Return the committed messages of a topic."""
+        if topic not in self._messages:
+            self._messages[topic] = read_all(self._settings, topic)
+        return self._messages[topic]
+
+    def compare(self) -> list[Found]:
+        """Return how each table and each topic of the jobs differs."""
+        expected: dict[str, list[pa.Table]] = {}
+        for job in self._jobs:
+            for output, table in self._defined(job).items():
+                expected.setdefault(output, []).append(table)
+        found = [
+            self._compare_one(output, pa.concat_tables(tables))
+            for output, tables in expected.items()
+        ]
+        return found + ([self._late_rows()] if "aggregates" in self._jobs else [])
+
+    def _defined(self, job: str) -> dict[str, pa.Table]:
+        with connect() as con:
+            load_raw(con, self._raw(job))
+            return run_definition(con, job, symbols=self._settings.symbols_file)
+
+    def _raw(self, job: str) -> pa.Table:
+        """What a job had to use, by topic, partition and offset."""
+        late = self.late() if job == "aggregates" else []
+        places = {(row["source_partition"], row["source_offset"]) for row in late}
+        return pa.concat_tables(
+            as_raw(
+                [m for m in self.messages(topic) if (m.partition, m.offset) not in places], topic
+            )
+            for topic in job_named(job).sources
+        )
+
+    def _compare_one(self, output: str, wanted: pa.Table) -> Found:
+        if output in (*ROUTES.values(), UNROUTABLE):
+            return self._routed(output, wanted)
+        if output in TABLE_NAMES:
+            found = rows(self._settings, output)
+        else:
+            found = as_table(self.messages(output), wanted.schema)
+        if output == AGGREGATES_TOPIC:
+            found, wanted = _with_times(found), _with_times(wanted)
+        if output in (AGGREGATES, AGGREGATES_TOPIC):
+            found, wanted = merged(found), merged(wanted)
+        ignore = {*WALL_CLOCK, *HOW}
+        if output in ("dlq.deserialization", "dlq.processing-errors"):
+            ignore.add("timestamp_ms")
+        return Found.of(output, compare(found, wanted, ignore=ignore))
+
+    def _routed(self, topic: str, wanted: pa.Table) -> Found:
+        sent = Counter((row["key"], row["value"]) for row in wanted.to_pylist())
+        found = Counter((m.key, m.value) for m in self.messages(topic))
+        lost, doubled = sent - found, found - sent
+        examples = (*list(lost)[:3], *list(doubled)[:3])
+        return Found(topic, found.total(), lost.total(), doubled.total(), examples)
+
+    def late(self) -> list[dict[str, Any]]:
+        """Return the executions that came too late for their windows."""
+        return list(rows(self._settings, LATE_ROWS).to_pylist())
+
+    def _late_rows(self) -> Found:
+        """What is late must be an execution of the input, with its values, once."""
+        with connect() as con:
+            load_raw(con, self._raw("landing"))
+            trades = run_definition(con, "landing")["market.trades"]
+        executions = {
+            (row["source_partition"], row["source_offset"]): row
+            for row in trades.to_pylist()
+            if row["status"] in EXECUTIONS
+        }
+        names = ("trade_id", "symbol", "side", "quantity", "price", "event_time")
+        seen: set[tuple[int, int]] = set()
+        wrong = []
+        for row in self.late():
+            place = (row["source_partition"], row["source_offset"])
+            execution = executions.get(place)
+            if (
+                place in seen
+                or execution is None
+                or any(row[name] != execution[name] for name in names)
+            ):
+                wrong.append(row)
+            seen.add(place)
+        return Found(LATE_ROWS, len(self.late()), 0, len(wrong), tuple(wrong[:3]))
+
+
+def merged(aggregates: pa.Table) -> pa.Table:
+    """Return one row per symbol and window, as the current view of the lake gives them."""
+    with connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.register("partial_rows", aggregates)
+        con.execute("CREATE SCHEMA market")
+        con.execute(f"CREATE TABLE {AGGREGATES} AS SELECT * FROM partial_rows")
+        return con.execute(_CURRENT).to_arrow_table()
+
+
+def _with_times(messages: pa.Table) -> pa.Table:
+    """Milliseconds as the timestamps that the table has."""
+    for name in _TIMES:
+        index = messages.schema.get_field_index(name)
+        times = messages[name].cast(pa.int64()).cast(pa.timestamp("ms", "UTC"))
+        messages = messages.set_column(index, name, times)
+    return messages
+
+
+def as_table(messages: list[Received], schema: pa.Schema) -> pa.Table:
+    """Return JSON messages with the columns and types of `schema`."""
+    parsed = [json.loads(m.value or b"{}", parse_float=Decimal) for m in messages]
+    columns = []
+    for field in schema:
+        values = [message.get(field.name) for message in parsed]
+        if pa.types.is_decimal(field.type):
+            values = [None if value is None else Decimal(value) for value in values]
+        columns.append(pa.array(values, field.type))
+    return pa.table(columns, schema=schema)

@@ -1,0 +1,40 @@
+"""A TaskManager is killed: in the middle of a checkpoint, or between that and the commit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.kills import is_complete, kill, kill_during_a_checkpoint, locked_catalog, newest
+from tests.integration.support import wait_until
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
+
+
+def test_a_taskmanager_killed_during_a_checkpoint(fault_stack, start_run):
+    run = start_run("taskmanager killed during a checkpoint", fault_stack, seed=41)
+    with run.fault():
+        half_way = kill_during_a_checkpoint(fault_stack, run.ids["landing"])
+    fault_stack.up()
+    run.await_recovery()
+    assert not is_complete(half_way)
+    run.finish()
+
+
+@pytest.mark.long
+def test_a_taskmanager_killed_between_checkpoint_and_commit(fault_stack, start_run):
+    run = start_run("taskmanager killed between checkpoint and commit", fault_stack, seed=42)
+    job = run.ids["landing"]
+    with run.fault(), locked_catalog(run.settings):
+        before, committed = newest(run.settings, job), run.committed()
+
+        def another() -> bool:
+            checkpoint = newest(run.settings, job)
+            return checkpoint is not None and checkpoint != before and is_complete(checkpoint)
+
+        wait_until(another, "a checkpoint is complete while the commit waits")
+        kill(fault_stack, "taskmanager")
+        assert run.committed() == committed
+        run.happened()
+    fault_stack.up()
+    run.await_recovery()
+    run.finish()
