@@ -11,6 +11,7 @@ import pytest
 from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
 from workbench.broker import topics
 from workbench.config import Settings
+from workbench.contracts import JOBS
 from workbench.errors import StackError, UsageError
 from workbench.ingest.reference import ensure_symbols
 from workbench.jobs import stop, submit
@@ -179,7 +180,7 @@ def test_status_tells_what_runs_and_what_was_read(ready):
     produce(ready, "raw.trades", [event(n) for n in range(20)])
     wait_until(lambda: _read(ready, "router") == 20, "the status shows the records read")
     states = {row[0]: row[1] for row in job_status(ready)}
-    assert states == {"landing": "-", "router": "RUNNING", "aggregates": "-", "enrichment": "-"}
+    assert states == {job.name: "-" for job in JOBS} | {"router": "RUNNING"}
 
 
 def test_what_cannot_run_is_refused_before_anything_starts(settings: Settings):
