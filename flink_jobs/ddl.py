@@ -24,6 +24,8 @@ TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
 #: The largest request of a sink: a message of the largest size and its framing.
 MAX_REQUEST_BYTES = 9 * 1024 * 1024
 
+#: What a source fetches of a partition at once: some 2,000 records.
+FETCH_BYTES = 512 * 1024
 #: A snapshot of an order book further back than this is none to compare with.
 PREVIOUS_BOOK_MS = 5 * 60 * 1000
 
@@ -200,7 +202,10 @@ def source(mode: Mode, job: Job, topic: str) -> str:
             "properties.auto.offset.reset": "earliest",
             "properties.partition.discovery.interval.ms": "30000",
             "properties.fetch.max.wait.ms": "50",
-            "properties.max.partition.fetch.bytes": str(MAX_REQUEST_BYTES),
+            # Little at a time of each partition: the client hands on all it fetched of one before
+            # it turns to the next, and the clock would run ahead of those that wait. A larger
+            # record is fetched all the same.
+            "properties.max.partition.fetch.bytes": str(FETCH_BYTES),
             "format": "raw",
         }
         if mode.deployment.closing:

@@ -5,19 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
+from tests.integration.support import (
+    as_raw,
+    cancel_jobs,
+    count,
+    isolated,
+    prepared,
+    produce,
+    rows,
+    wait_until,
+)
+from workbench.broker import topics
 from workbench.broker.offsets import read_all
 from workbench.config import Settings
-from workbench.jobs import stop, submit
+from workbench.definitions import connect, load_raw, run_definition
+from workbench.definitions.compare import compare
+from workbench.ingest.files import symbols_of
+from workbench.ingest.generate import choose, generate_day, load_instruments
+from workbench.jobs import Cluster, stop, submit
 from workbench.jobs.status import job_status
+from workbench.lake import tables
 from workbench.lake.session import open_session
-from workbench.stack import Stack
+from workbench.stack import Stack, endpoints
 
 #: A full quarter of an hour: 2024-06-03 14:00 UTC.
 START = 1_717_423_200_000
@@ -185,3 +201,32 @@ def test_what_comes_late_while_a_job_is_stopped_is_not_lost(stack: Stack, tmp_pa
 
 def _read(settings: Settings) -> int:
     return next(row[3] or 0 for row in job_status(settings) if row[0] == "aggregates")
+
+
+def test_a_backlog_in_many_partitions_is_not_late(stack, tmp_path):
+    """Read from the beginning, no partition runs ahead of those that wait for their turn."""
+    settings = isolated(stack, tmp_path)
+    settings = settings.model_copy(
+        update={"kafka": settings.kafka.model_copy(update={"profile": "full"})}
+    )
+    topics.apply(settings)
+    tables.apply(settings)
+    events = 60_000
+    symbols = choose(load_instruments(settings.symbols_file), 80)
+    values = generate_day(date(2024, 6, 3), 4, symbols, events).values()
+    keys = symbols_of(values).to_pylist()
+    produce(settings, "raw.trades", list(zip(keys, values.to_pylist(), strict=True)))
+    assert len({m.partition for m in read_all(settings, "raw.trades")}) == 8
+    try:
+        job_id = submit(settings, ["aggregates"])["aggregates"]
+        cluster = Cluster(endpoints(settings).rest_url)
+        wait_until(lambda: cluster.records_read(job_id) == events, "all is read", 180)
+        stop(settings, ["aggregates"], drain=True)
+    finally:
+        cancel_jobs(settings)
+    assert count(settings, "ops.late_rows") == 0
+    with connect() as con:
+        load_raw(con, as_raw(read_all(settings, "raw.trades"), "raw.trades"))
+        wanted = run_definition(con, "aggregates")["market.trade_aggregates"]
+    found = compare(rows(settings, "market.trade_aggregates"), wanted)
+    assert not found, found
