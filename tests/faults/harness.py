@@ -36,6 +36,8 @@ from workbench.stack import Stack
 
 #: The jobs under test, each after the one whose output it reads.
 JOBS = ("landing", "router", "aggregates", "enrichment")
+#: The same and those of quotes and order books.
+ALL_JOBS = (*JOBS, "alerts", "orderbook")
 CHECKPOINT_MS = 1_000
 #: Recovery on a busy machine: a JVM, its classes, a back-off of the restart strategy.
 RECOVERY_S = 240

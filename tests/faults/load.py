@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from dataclasses import dataclass
 from datetime import date
 
+from tests.integration.test_quotes_and_books import books, quotes
 from workbench.broker.clients import make_producer, topic_name
 from workbench.config import Settings
 from workbench.ingest.files import symbols_of
@@ -34,6 +36,20 @@ def trade_records(settings: Settings, seed: int, events: int) -> list[Record]:
     keys = symbols_of(values).to_pylist()
     pairs = zip(keys, values.to_pylist(), strict=True)
     return [Record(RAW_TRADES, key, value) for key, value in pairs]
+
+
+def market_records(settings: Settings, seed: int, events: int) -> list[Record]:
+    """Return trades as `trade_records` does, and quotes and order books of other symbols.
+
+    Order within a symbol is all that jobs may count on, so no symbol is in two topics.
+    """
+    generator = random.Random(seed)
+    others = [Record("raw.marketdata", *message) for message in quotes(generator)]
+    more = [Record("raw.orderbook", *message) for message in books(generator)]
+    streams = (trade_records(settings, seed, events), others, more)
+    # Each topic evenly over the whole run.
+    placed = [(n / len(each), record) for each in streams for n, record in enumerate(each)]
+    return [record for _, record in sorted(placed, key=lambda pair: pair[0])]
 
 
 class Load:

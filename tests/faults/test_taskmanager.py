@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import is_complete, kill, kill_during_a_checkpoint, locked_catalog, newest
+from tests.faults.load import market_records
 from tests.integration.support import wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
@@ -35,6 +37,22 @@ def test_a_taskmanager_killed_between_checkpoint_and_commit(fault_stack, start_r
         kill(fault_stack, "taskmanager")
         assert run.committed() == committed
         run.happened()
+    fault_stack.up()
+    run.await_recovery()
+    run.finish()
+
+
+@pytest.mark.long
+def test_all_jobs_outlive_a_killed_taskmanager(fault_stack, start_run):
+    run = start_run(
+        "taskmanager killed under all six jobs",
+        fault_stack,
+        seed=43,
+        jobs=ALL_JOBS,
+        records=lambda settings: market_records(settings, 43, 6_000),
+    )
+    with run.fault():
+        kill(fault_stack, "taskmanager")
     fault_stack.up()
     run.await_recovery()
     run.finish()

@@ -1,0 +1,52 @@
+"""The same records once more, and jobs that are stopped and started again under load."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.faults.load import trade_records
+from tests.integration.support import rows
+from workbench.contracts.records import EXECUTIONS
+from workbench.jobs import stop
+
+pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
+#: Where a row came from; what is left is the record.
+PLACE = ["source_topic", "source_partition", "source_offset", "source_time"]
+
+
+def test_the_whole_input_sent_twice_counts_exactly_twice(fault_stack, start_run):
+    run = start_run(
+        "the whole input sent twice",
+        fault_stack,
+        seed=91,
+        rate=1_000,
+        records=lambda settings: 2 * trade_records(settings, 91, 3_000),
+    )
+    run.finish()
+    landed = rows(run.settings, "market.trades").drop_columns(PLACE)
+    twice = Counter(tuple(row.values()) for row in landed.to_pylist())
+    assert all(times % 2 == 0 for times in twice.values())
+    executions = sum(row["status"] in EXECUTIONS for row in landed.to_pylist())
+    windows = rows(run.settings, "market.trade_aggregates").to_pylist()
+    late = len(rows(run.settings, "ops.late_rows"))
+    for size in ("1m", "5m", "15m"):
+        counted = sum(row["trade_count"] for row in windows if row["window_size"] == size)
+        assert counted + late == executions
+    # Each message is a row of its own: where it came from tells the repeats apart.
+    places = rows(run.settings, "market.trades").select(["source_partition", "source_offset"])
+    assert len(places.group_by(places.column_names).aggregate([])) == len(places)
+
+
+def test_jobs_stopped_and_submitted_again_three_times_under_load(fault_stack, start_run):
+    run = start_run(
+        "stopped and submitted again three times", fault_stack, seed=92, events=15_000, rate=100
+    )
+    for _ in range(3):
+        with run.fault():
+            stop(run.settings, list(run.jobs))
+            run.happened()
+        run.submit()
+        run.await_recovery()
+    run.finish()
