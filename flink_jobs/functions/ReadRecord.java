@@ -43,19 +43,19 @@ import org.apache.flink.table.types.inference.TypeInference;
  * {@code n}ormalised, and for the sides of a book {@code h}ighest or {@code l}owest price first.
  *
  * <p>One parse per record, whatever the number of fields: SQL's own JSON functions parse the whole
- * text again for every expression.
+ * text again for every expression. Most records are plain and need no parser: {@link PlainRecord}.
  */
 public class ReadRecord extends TableFunction<RowData> {
     private static final long serialVersionUID = 1L;
 
     private static final int ORIGINAL_VALUE_CHARACTERS = 10_000;
     private static final int MAX_VALUE_BYTES = 8_000_000;
-    private static final int MAX_STRING_CHARACTERS = 1_000;
+    static final int MAX_STRING_CHARACTERS = 1_000;
     private static final int SHOWN_CHARACTERS = 80;
     private static final int MAX_NUMBER_CHARACTERS = 100;
     private static final int MAX_NESTING = 200;
-    private static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
-    private static final int SCALE = 8;
+    static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
+    static final int SCALE = 8;
     private static final BigDecimal LIMIT = BigDecimal.TEN.pow(10);
     private static final String BLANKS = " \t\n\u000b\f\r";
     private static final Pattern NUMBER =
@@ -129,6 +129,7 @@ public class ReadRecord extends TableFunction<RowData> {
     private transient String spec;
     private transient Field[] fields;
     private transient Map<String, Integer> index;
+    private transient PlainRecord plain;
     private transient JsonToken[] tokens;
     private transient String[] texts;
     /** The levels of a side as pairs of texts, one after the other; null where it is none. */
@@ -168,6 +169,7 @@ public class ReadRecord extends TableFunction<RowData> {
         for (int i = 0; i < fields.length; i++) {
             index.put(fields[i].name, i);
         }
+        plain = new PlainRecord(fields);
         tokens = new JsonToken[fields.length];
         texts = new String[fields.length];
         levels = new List[fields.length];
@@ -194,6 +196,10 @@ public class ReadRecord extends TableFunction<RowData> {
             prepare(specText);
         }
         GenericRowData row = new GenericRowData(fields.length + 3);
+        if (value != null && plain.read(value, sourceTime.getMillisecond(), row)) {
+            collect(row);
+            return;
+        }
         try {
             read(value, sourceTime.getMillisecond(), row);
         } catch (Refused refused) {
