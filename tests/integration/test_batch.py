@@ -69,7 +69,7 @@ def test_csv_and_parquet_land_as_json_lines_do(lake, tmp_path):
 def test_what_cannot_be_run_is_refused_in_one_line(lake, tmp_path):
     empty = tmp_path / "nothing.jsonl"
     empty.write_text("\n")
-    with pytest.raises(UsageError, match=r"no record in .*nothing.jsonl"):
+    with pytest.raises(UsageError, match=r"no record for landing in .*nothing.jsonl"):
         run_batch(lake, ["landing"], [empty])
     with pytest.raises(UsageError, match=r"no file .*nowhere.jsonl"):
         run_batch(lake, ["landing"], [tmp_path / "nowhere.jsonl"])

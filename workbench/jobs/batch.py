@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,6 +95,11 @@ def source_topic(path: str | Path) -> str:
     return f"file:{path}"
 
 
+def _staged(topic: str) -> str:
+    """The topic whose records a job over files reads: what the router sends on is not there."""
+    return "raw.trades" if topic.startswith("processed.trades.") else topic
+
+
 def _is(column: str, value: str) -> BooleanExpression:
     # PyIceberg's types describe the model behind the predicate, not the call everybody makes.
     return EqualTo(column, value)  # type: ignore[arg-type,call-arg]
@@ -118,6 +123,7 @@ def stage(
     form: str,
     folder: Path,
     *,
+    wanted: Collection[str] = STAGED,
     read_at: datetime | None = None,
     tally: Tally | None = None,
 ) -> int:
@@ -131,6 +137,8 @@ def stage(
         ``trades``, ``marketdata``, ``orderbook`` or ``binance``.
     folder
         Where the staged files go; it must exist.
+    wanted
+        The topics whose records are staged; the folders of others stay empty.
     read_at
         The time of reading, which stands for Kafka's timestamp; now when None.
     tally
@@ -139,7 +147,7 @@ def stage(
     time = (read_at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     for topic in STAGED:
         (folder / topic).mkdir()
-    total = 0
+    total = kept = 0
     for number, path in enumerate(paths):
         first = total
         for part, batch in enumerate(iter_batches(path, form, batch_rows=100_000, tally=tally)):
@@ -148,17 +156,18 @@ def stage(
             offsets = pa.array(range(total - first, total - first + batch.num_rows), pa.int64())
             table = pa.Table.from_batches([batch]).append_column("source_offset", offsets)
             total += batch.num_rows
-            for topic in STAGED:
+            for topic in wanted:
                 rows = table.filter(pa.compute.equal(table["topic"], topic))
                 if rows.num_rows == 0:
                     continue
+                kept += rows.num_rows
                 target = folder / topic / f"{number:05d}-{part:06d}.json"
                 values = {"topic": source_topic(path), "time": time, "first": first}
                 with duckdb.connect() as connection:
                     connection.register("rows", rows)
                     # COPY takes no bound file name; this one is made of numbers and our folder.
                     connection.execute(_STAGE.format(path=str(target).replace("'", "''")), values)
-    return total
+    return kept
 
 
 def run_batch(
@@ -222,12 +231,14 @@ def run_batch(
         staged = Path(work) / "staged"
         staged.mkdir()
         tally = Tally()
-        count = stage(paths, form, staged, read_at=read_at, tally=tally)
+        wanted = {_staged(topic) for job in jobs for topic in job.sources}
+        count = stage(paths, form, staged, wanted=wanted, read_at=read_at, tally=tally)
         for line in tally.lines():
             progress(line)
         if not count:
             raise UsageError(
-                f"no record in {', '.join(map(str, paths))}", hint=f"is it --format {form}?"
+                f"no record for {', '.join(names)} in {', '.join(map(str, paths))}",
+                hint=f"is it --format {form}?",
             )
         progress(f"{count:,} records staged")
         written = Path(work) / "out"
