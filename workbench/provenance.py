@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from workbench.config import CONFIG_FILE, Settings
+from workbench.errors import WorkbenchError
 
 HIDDEN = "(hidden)"
 # Names that carry a secret in the client libraries of Kafka, Iceberg and object stores.
@@ -82,6 +83,23 @@ def hide_in_text(text: str, properties: Mapping[str, str]) -> str:
         if secret:
             text = text.replace(secret, HIDDEN)
     return _hide_in_uri(text)
+
+
+def one_line(error: BaseException) -> str:
+    """Return any error as one line: our own as it is, another's with its type and no password.
+
+    Examples
+    --------
+    >>> one_line(OSError("cannot reach thrift://me:pw@db"))
+    'OSError: cannot reach thrift://(hidden)@db'
+    >>> one_line(MemoryError())
+    'MemoryError'
+    """
+    if isinstance(error, WorkbenchError):
+        return str(error)
+    # Of some library; an address in it may have a password.
+    said = hide_in_text(str(error), {}).strip().splitlines()
+    return ": ".join([type(error).__name__, *said[:1]])
 
 
 def _look_up(tree: Any, way: list[str]) -> bool:

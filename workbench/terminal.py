@@ -17,6 +17,8 @@ def escape(text: str) -> str:
     >>> print(escape("a\x1b[2Jb\nc\u202e"))
     a\x1b[2Jb\nc\u202e
     """
+    if text.isprintable():
+        return text
     return "".join(_escaped(character) for character in text)
 
 

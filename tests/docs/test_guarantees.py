@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
+FAULTS = sorted((ROOT / "tests" / "faults").glob("test_*.py"))
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -47,9 +48,24 @@ def test_every_named_test_exists(file: str, name: str) -> None:
 
 def test_every_fault_test_is_in_the_matrix() -> None:
     named = set(NAMED.findall(PAGE.read_text("utf-8")))
-    for path in sorted((ROOT / "tests" / "faults").glob("test_*.py")):
+    for path in FAULTS:
         file = path.relative_to(ROOT).as_posix()
         missing = {n for n in defined(file) if n.startswith("test_")} - {
             n for f, n in named if f == file
         }
         assert not missing, f"{file}: {missing}"
+
+
+@pytest.mark.parametrize("path", FAULTS, ids=lambda path: path.name)
+def test_every_fault_test_is_marked_as_one(path: Path) -> None:
+    """What is not marked is left out by `make faults`."""
+    tree = ast.parse(path.read_text("utf-8"))
+    of_module = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+    ]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            marks = [ast.unparse(mark) for mark in (*node.decorator_list, *of_module)]
+            assert any(re.search(r"\bpytest\.mark\.fault\b", mark) for mark in marks), node.name

@@ -27,6 +27,7 @@ ROWS = 20
 BETWEEN = 60
 
 
+@pytest.mark.fault
 @pytest.mark.timeout(4 * 3600)
 def test_a_day_of_commits_leaves_few_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,19 +15,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.lake_rows import NOON, at, rows_of
+from workbench.broker.clients import topic_name
 from workbench.cli.dlq import command
 from workbench.config import Settings
 from workbench.contracts.reader import original_value
 from workbench.contracts.records import ORIGINAL_VALUE_CHARACTERS, TRADE_EVENT
 from workbench.contracts.strict_json import Number, parse_json
-from workbench.dead_letters import Letter, LetterId, Selection, count_by_reason, find, plan
+from workbench.dead_letters import (
+    Letter,
+    LetterId,
+    Selection,
+    count_by_reason,
+    find,
+    letters,
+    plan,
+    transaction,
+)
 from workbench.dead_letters.edit import compact, parse_assignment, set_fields
 from workbench.dead_letters.export import read_values
 from workbench.dead_letters.ids import parse_id
 from workbench.dead_letters.letters import find_named
 from workbench.dead_letters.original import Original, begins_as, from_letter
 from workbench.dead_letters.show import describe
-from workbench.errors import UsageError
+from workbench.errors import StackError, UsageError
 from workbench.lake.session import open_session
 from workbench.lake.write import append
 from workbench.terminal import escape
@@ -140,6 +151,47 @@ def test_a_letter_is_pending_until_it_was_sent(lake: Settings) -> None:
         assert count_by_reason(session) == [("not-positive", 2, 1, 1, at(0))]
         (sent,) = find(session, Selection(state="replayed"))
     assert (sent.replayed_to, sent.replayed_at, sent.replays) == ("raw.trades/1/41", at(60), 1)
+
+
+def test_what_was_sent_again_takes_no_place_of_what_was_not(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(lake, "ops.dead_letters", refused(1), refused(2, at(10)), refused(3, at(20)))
+    sent = [mark(3, "intended", failed_at=at(20)), mark(3, "sent", failed_at=at(20))]
+    land(lake, "ops.dead_letter_replays", *sent)
+    monkeypatch.setattr(letters, "MOST_LETTERS", 2)
+    with open_session(lake) as session:
+        (one,) = find(session, Selection(unsent=True), limit=1)
+        assert one.id.offset == 2
+        assert [each.id.offset for each in find(session, Selection(unsent=True))] == [2, 1]
+        assert count_by_reason(session, Selection(unsent=True)) == [
+            ("not-positive", 2, 0, 0, at(10))
+        ]
+        with pytest.raises(UsageError, match="more than 2 dead letters"):
+            find(session)
+
+
+def test_a_search_for_what_was_sent_ends_where_the_broker_is_silent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        def offsets_for_times(self, asked: list[Any], timeout: float) -> list[Any]:
+            return asked
+
+        def assign(self, parts: list[Any]) -> None: ...
+
+        def consume(self, count: int, timeout: float) -> list[Any]:
+            return []
+
+        def close(self) -> None: ...
+
+    topics = {topic_name(settings, "raw.trades"): SimpleNamespace(partitions={0: None})}
+    known = SimpleNamespace(topics=topics)
+    monkeypatch.setattr(transaction, "cluster_metadata", lambda _: known)
+    monkeypatch.setattr(transaction, "make_consumer", lambda _: Silent())
+    monkeypatch.setattr(transaction, "STUCK_SECONDS", 0.0)
+    with pytest.raises(StackError, match=r"raw\.trades cannot be read"):
+        transaction.find_sent(settings, "r1", "raw.trades", NOON)
 
 
 def test_a_letter_of_a_topic_that_was_made_anew_is_another_one(lake: Settings) -> None:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.unit.conftest import Land
 from tests.unit.lake_rows import trade
 from workbench.cli import main
 from workbench.config import Settings
+from workbench.contracts import Table
 from workbench.lake.catalog import load_catalog
 
 
@@ -62,7 +64,8 @@ def test_it_goes_on_past_an_error_until_it_is_stopped(
     from workbench.cli import maintenance
     from workbench.errors import LakeError
 
-    passes = iter([LakeError("busy"), None, KeyboardInterrupt()])
+    full = OSError(28, "No space left on device")
+    passes = iter([LakeError("busy"), full, None, KeyboardInterrupt()])
     seen = []
 
     def one(*_: object) -> None:
@@ -73,8 +76,13 @@ def test_it_goes_on_past_an_error_until_it_is_stopped(
 
     monkeypatch.setattr(maintenance, "_pass", one)
     code, out, err = tables("maintain", "--every", "0s")
-    assert (code, out, err.split()) == (130, "", ["error:", "busy", "stopped"])
-    assert len(seen) == 3
+    assert (code, out) == (130, "")
+    assert [line for line in err.splitlines() if line] == [
+        "error: busy",
+        "error: OSError: [Errno 28] No space left on device",
+        "stopped",
+    ]
+    assert len(seen) == 4
 
 
 @pytest.mark.parametrize(
@@ -103,3 +111,27 @@ def test_a_damaged_table_ends_the_command_after_the_others(
     outcomes = {row["table"]: row["outcome"] for row in json.loads(out)}
     assert outcomes["market.trades"] == "failed" and outcomes["ops.late_rows"] == "compact"
     assert code == 1 and file.name in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), pa.ArrowInvalid("torn"), MemoryError()]
+)
+def test_what_fails_at_one_table_keeps_no_other_from_it(
+    tables: Any, land: Land, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    from workbench.lake.maintenance import compact
+
+    land(trade(1))
+    land(trade(2))
+    entered = compact._compact
+
+    def failing(contract: Table, *rest: Any) -> Any:
+        if contract.name == "market.trades":
+            raise error
+        return entered(contract, *rest)
+
+    monkeypatch.setattr(compact, "_compact", failing)
+    code, out, err = tables("maintain", "--older-than", "0s")
+    # Expiry has run all the same.
+    assert (code, out) == (1, "market.trades: 1 snapshots expired, 1 files deleted\n")
+    assert f"table market.trades: {type(error).__name__}" in err and err.count("\n") == 1

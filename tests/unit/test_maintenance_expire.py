@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,18 @@ def test_what_is_young_stays(lake: Settings, land: Land) -> None:
         land(trade(i))
     assert run(lake, older_than=timedelta(hours=1)).outcome == "nothing old"
     assert len(table(lake).snapshots()) == 3
+
+
+def test_what_was_the_newest_at_the_bound_stays(lake: Settings, land: Land) -> None:
+    for i in range(4):
+        land(trade(i))
+        time.sleep(0.002)
+    *_, superseded, newest = table(lake).snapshots()
+    # A moment after the third commit and before the fourth: that state is younger than the bound.
+    bound = datetime.fromtimestamp((superseded.timestamp_ms + 1) / 1000, UTC)
+    assert superseded.timestamp_ms + 1 <= newest.timestamp_ms
+    plan = module._plan(table(lake).metadata, bound, set())
+    assert len(plan.remove) == 2 and superseded.snapshot_id not in plan.remove
 
 
 def test_a_dry_run_changes_nothing(lake: Settings, land: Land) -> None:
@@ -374,3 +387,22 @@ def test_a_warehouse_that_may_not_be_written_is_read_without_a_lease(
     assert leases.hold(lake) is None
     with open_session(lake) as session:
         assert session.sql(COUNT).rows() == [(1,)]
+
+
+@pytest.mark.parametrize("written", [OSError("no space left on device"), 3])
+def test_a_session_whose_lease_cannot_be_written_goes_on_without_one(
+    lake: Settings, land: Land, monkeypatch: pytest.MonkeyPatch, written: OSError | int
+) -> None:
+    land(trade(1))
+
+    def full(*_: object) -> int:
+        if isinstance(written, OSError):
+            raise written
+        return written
+
+    monkeypatch.setattr(leases.os, "pwrite", full)
+    with open_session(lake) as session:
+        assert session.sql(COUNT).rows() == [(1,)]
+        assert not list((lake.warehouse / FOLDER).iterdir())
+        land(trade(2))
+        assert run(lake).note is None

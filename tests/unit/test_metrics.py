@@ -252,6 +252,35 @@ def test_a_table_is_behind_by_what_it_has_not(
     assert known.behind_s(view) == behind
 
 
+@pytest.mark.parametrize(
+    ("job", "table", "behind"),
+    [
+        # What it has read is in a checkpoint, and so in the table.
+        ({"state": "RUNNING", "checkpoint_at": at(70)}, {"newest_arrival": at(0)}, 0.0),
+        # Its checkpoints fail since: it has read all and landed nothing.
+        ({"state": "RUNNING", "checkpoint_at": at(30)}, {"newest_arrival": at(0)}, 40.0),
+        ({"state": "RESTARTING", "checkpoint_at": at(30)}, {"newest_arrival": at(45)}, 25.0),
+        # A compaction is a commit, too.
+        ({"state": "RUNNING", "checkpoint_at": at(30)}, {"committed_at": at(99)}, 40.0),
+        # It goes on from a savepoint and has made no checkpoint yet.
+        ({"state": "RUNNING"}, {"newest_arrival": at(70)}, 0.0),
+        ({"state": "RUNNING"}, {"committed_at": at(60)}, 10.0),
+        ({"state": "RUNNING"}, {}, 30.0),
+        # Its group says that nothing is unread, and commits at checkpoints.
+        ({"state": "FINISHED"}, {"newest_arrival": at(0)}, 0.0),
+    ],
+)
+def test_what_is_read_is_landed_at_a_checkpoint_only(
+    job: dict[str, Any], table: dict[str, Any], behind: float
+) -> None:
+    known = state(
+        jobs=(JobView("landing", **job),),
+        lags=(Lag("landing", "raw.trades", 0, 0),),
+        newest={"raw.trades": at(70)},
+    )
+    assert known.behind_s(TableView("market.trades", True, **table)) == behind
+
+
 def test_a_table_is_behind_by_nobody_knows_what_without_kafka() -> None:
     known = state()
     assert known.behind_s(TableView("market.trades", True)) is None

@@ -11,6 +11,7 @@ import pytest
 
 from workbench.cli import main
 from workbench.cli.output import print_json, print_rows
+from workbench.lake.table_text import text_table
 
 INFINITE = float("inf")
 NAN = float("nan")
@@ -61,3 +62,11 @@ def test_a_run_without_a_name_is_no_run(capsys: pytest.CaptureFixture[str]) -> N
         main(["report", "show", ""])
     assert end.value.code == 2
     assert "RUN is empty" in capsys.readouterr().err
+
+
+def test_a_table_shows_what_a_terminal_might_act_on(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows(("problem",), [("a\x1b[2J\nb",)])
+    assert capsys.readouterr().out == "problem\n-----------\na\\x1b[2J\\nb\n"
+    assert "\x1b" not in text_table(["\x1b]0;x\x07"], [["A\x1b[2J"]], {})
+    print_rows(("problem",), [("a\x1b[2J",)], "json")
+    assert strict(capsys.readouterr().out) == [{"problem": "a\x1b[2J"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,3 +226,43 @@ def test_a_stack_that_a_person_ended_stays_ended(
     watching.look()
     watching.look()
     assert len(lines) == 1 and "was ended in order" in lines[0]
+
+
+def test_it_outlives_whatever_goes_wrong_in_a_look(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    stop = threading.Event()
+    looks = iter([KeyError("jobs"), OSError("disk full"), OSError("disk full"), None])
+
+    def look(_: Supervisor) -> None:
+        error = next(looks)
+        if error is None:
+            stop.set()
+        else:
+            raise error
+
+    monkeypatch.setattr(Supervisor, "look", look)
+    Supervisor(settings, lines.append).run(stop, 0)
+    assert lines == ["KeyError: 'jobs'", "OSError: disk full"]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>", b"HTTP/1.1 200 OK\r\n"
+               b"Content-Length: 9\r\n\r\n{}"]
+)  # fmt: skip
+def test_who_is_no_flink_is_no_cluster(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(65_536)
+                peer.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(StackError, match="no Flink cluster answers"):
+            Cluster(url, timeout_s=10).jobs()
+        thread.join()

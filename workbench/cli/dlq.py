@@ -228,8 +228,7 @@ def replay(
     settings = load_settings()
     with open_session(settings, read_only=True) as session:
         if selected:
-            found = find(session, Selection(job=job, reason=reason), limit)
-            letters = [each for each in found if again or each.state != "replayed"]
+            letters = find(session, Selection(job=job, reason=reason, unsent=not again), limit)
         else:
             letters = find_named(session, ids or [str(each) for each in values or ()])
             letters = letters[:limit]

@@ -146,16 +146,17 @@ def maintain(every: timedelta | None, older_than: timedelta) -> None:
     import time
 
     from workbench.config import load_settings
+    from workbench.provenance import one_line
 
     settings = load_settings()
     while True:
         started = time.monotonic()
         try:
             _pass(settings, older_than)
-        except LakeError as error:
+        except Exception as error:
             if every is None:
                 raise
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {one_line(error)}", err=True)
         if every is None:
             return
         time.sleep(max(0.0, started + every.total_seconds() - time.monotonic()))

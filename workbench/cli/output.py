@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from workbench.terminal import escape
+
 Row = Sequence[Any]
 
 
@@ -85,7 +87,8 @@ def print_rows(columns: Sequence[str], rows: Iterable[Row], form: str = "table")
     elif form == "md":
         click.echo(_markdown(columns, cells))
     else:
-        click.echo(table_text(columns, cells))
+        # A file may hold anything; what a terminal might act on is shown instead.
+        click.echo(table_text(columns, [[escape(cell) for cell in row] for row in cells]))
 
 
 def format_options(function: Callable[..., Any]) -> Callable[..., Any]:

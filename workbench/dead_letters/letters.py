@@ -72,6 +72,8 @@ class Selection:
         Refused from, up to; a date means its start and its end, UTC.
     state
         One of `STATES`.
+    unsent
+        Leave out what was sent again.
     """
 
     ids: tuple[LetterId, ...] | None = None
@@ -81,6 +83,7 @@ class Selection:
     since: Moment | None = None
     until: Moment | None = None
     state: str | None = None
+    unsent: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """Return the values that the SQL binds."""
@@ -92,6 +95,7 @@ class Selection:
             "since": None if self.since is None else _start(self.since),
             "until": None if self.until is None else parse_moment(self.until, "until"),
             "state": self.state,
+            "unsent": self.unsent,
         }
 
 
@@ -118,13 +122,13 @@ SELECT
   count(*) FILTER (state = 'replayed') AS replayed,
   max(failed_at) AS newest
 FROM letters
-WHERE $state IS NULL OR state = $state
+WHERE ($state IS NULL OR state = $state) AND NOT ($unsent AND state = 'replayed')
 GROUP BY error_type
 ORDER BY count(*) DESC, error_type
 """
 _ROWS = """
 SELECT * FROM letters
-WHERE $state IS NULL OR state = $state
+WHERE ($state IS NULL OR state = $state) AND NOT ($unsent AND state = 'replayed')
 ORDER BY failed_at DESC, source_topic, source_partition, source_offset DESC, job
 LIMIT $limit
 """

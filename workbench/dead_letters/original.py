@@ -32,7 +32,7 @@ from workbench.errors import StackError
 #: Records between two wanted ones that are read over; further away the consumer seeks.
 _GAP = 2_000
 #: A read that moves nowhere for this long has lost its broker.
-_STUCK_SECONDS = 30.0
+STUCK_SECONDS = 30.0
 _REPLACED = re.compile("\ufffd+")
 
 
@@ -162,7 +162,7 @@ def _read(consumer: Consumer, topic: str, partition: int, offsets: list[int]) ->
     moved = time.monotonic()
     while left:
         taken = consumer.consume(1_000, timeout=0.2)
-        if not taken and time.monotonic() - moved > _STUCK_SECONDS:
+        if not taken and time.monotonic() - moved > STUCK_SECONDS:
             raise StackError(f"{topic} cannot be read", hint="`workbench stack status`")
         for message in taken:
             moved = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -20,6 +21,7 @@ from workbench.broker.clients import (
     topic_name,
 )
 from workbench.config import Settings
+from workbench.dead_letters.original import STUCK_SECONDS
 from workbench.dead_letters.plan import Planned
 from workbench.errors import StackError, WorkbenchError
 
@@ -198,8 +200,13 @@ def find_sent(
             ]
             consumer.assign(starts)
             left = {part.partition for part in starts}
+            moved = time.monotonic()
             while left:
-                for message in consumer.consume(10_000, timeout=1.0):
+                taken = consumer.consume(10_000, timeout=1.0)
+                if not taken and time.monotonic() - moved > STUCK_SECONDS:
+                    raise StackError(f"{full} cannot be read", hint="`workbench stack status`")
+                for message in taken:
+                    moved = time.monotonic()
                     error = message.error()
                     if error is None:
                         headers: dict[str, Any] = dict(message.headers() or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -59,20 +60,23 @@ class Cluster:
         try:
             with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
                 text = answer.read()
+                return json.loads(text) if text else {}
         except urllib.error.HTTPError as error:
-            detail = error.read().decode("utf-8", "replace")
+            detail = str(error)
+            with suppress(OSError, http.client.HTTPException):
+                detail = error.read().decode("utf-8", "replace").strip() or detail
             with suppress(ValueError, KeyError, IndexError, TypeError):
-                detail = str(json.loads(detail)["errors"][0])
+                detail = str(json.loads(detail)["errors"][0]).strip() or detail
             raise StackError(
                 f"the Flink cluster refused {path}: {detail.splitlines()[0][:300]}",
                 hint=f"see {self.url}",
             ) from error
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # Nobody there, a connection that broke off, or somebody who is no Flink.
             raise StackError(
                 f"no Flink cluster answers at {self.url}",
                 hint="start it with `workbench stack up`, or set flink.rest_url",
             ) from error
-        return json.loads(text) if text else {}
 
     def slots(self) -> tuple[int, int]:
         """Return the free slots and all slots."""

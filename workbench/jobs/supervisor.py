@@ -21,6 +21,7 @@ from workbench.jobs.bookmark import newest_checkpoint, read_bookmark
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.control import resume, to_resume
 from workbench.jobs.deployment import job_names
+from workbench.provenance import one_line
 from workbench.stack import Stack, endpoints
 from workbench.stack.health import StackStatus, wanted_parts
 
@@ -127,8 +128,9 @@ class Supervisor:
         while not stop.is_set():
             try:
                 self.look()
-            except WorkbenchError as error:
-                self._say_once(str(error))
+            except Exception as error:
+                # Also what nobody thought of: without this process nothing is mended.
+                self._say_once(one_line(error))
             except KeyboardInterrupt:
                 # A signal during the start of a part, which has been taken back.
                 break

@@ -93,13 +93,16 @@ class Session:
         try:
             pins = resolve(self.settings, self._asked_as_of, self._asked_snapshots)
             database = PinnedDatabase(self.settings, pins, read_only=self._read_only)
+            named = lease is not None and lease.name(pins.values())
         except BaseException:
             if lease:
                 lease.release()
             raise
-        if lease:
-            lease.name(pins.values())
+        if lease and named:
             database.on_close(lease.release)
+        elif lease:
+            # As for a warehouse that may not be written: only their age protects the snapshots.
+            lease.release()
         with self._lock:
             self._databases.add(database)
         return database

@@ -8,15 +8,22 @@ from decimal import Decimal
 from html import escape
 from typing import Any
 
+from workbench.terminal import escape as escape_controls
+
 #: Longer values are cut in a repr; `rows()` has all of them.
 LONGEST_VALUE = 60
 
 
 def shown(value: Any, longest: int | None = LONGEST_VALUE) -> str:
-    """Return a value as people read it; decimals exact, without trailing zeros.
+    r"""Return a value as people read it; decimals exact, without trailing zeros.
 
     >>> shown(Decimal("1.50000000")), shown(Decimal("100")), shown(None)
     ('1.5', '100', '')
+
+    What a terminal might act on is shown instead.
+
+    >>> print(shown("A\x1b[2J"))
+    A\x1b[2J
     """
     if value is None:
         return ""
@@ -27,7 +34,7 @@ def shown(value: Any, longest: int | None = LONGEST_VALUE) -> str:
         return value.isoformat(sep=" ").removesuffix("+00:00")
     if isinstance(value, date):
         return value.isoformat()
-    text = str(value).replace("\n", " ").replace("\r", " ")
+    text = escape_controls(str(value).replace("\n", " ").replace("\r", " "))
     if longest is None or len(text) <= longest:
         return text
     return text[: longest - 1] + "…"
@@ -49,7 +56,7 @@ def text_table(
 ) -> str:
     """Return the rows as text: names, units where there are any, a rule, the values."""
     numeric = [_is_number([row[i] for row in rows]) for i in range(len(columns))]
-    lines = [list(columns)]
+    lines = [[escape_controls(name) for name in columns]]
     if any(name in units for name in columns):
         lines.append([f"[{units[name]}]" if name in units else "" for name in columns])
     body = [[shown(value, longest) for value in row] for row in rows]

@@ -12,11 +12,10 @@ from typing import Any
 
 from workbench.config import Settings
 from workbench.contracts import JOBS, TABLES, table_named
-from workbench.errors import WorkbenchError
 from workbench.metrics.flink import FlinkView, JobView, ask_flink
 from workbench.metrics.kafka import KafkaView, Lag, ask_kafka, lags
 from workbench.metrics.lake import ALERTS, Counts, LakeCache, LakeView, TableView, ask_lake
-from workbench.provenance import hide_in_text
+from workbench.provenance import one_line
 
 #: All parts together may take this long.
 COLLECT_SECONDS = 8.0
@@ -67,9 +66,10 @@ class State:
     def behind_s(self, table: TableView) -> float | None:
         """Return how far a market table is behind Kafka, in seconds.
 
-        0 where the job that writes it has nothing left to read; else from the arrival of the
-        newest record that was landed (or from the last commit, where the table does not say) to
-        the arrival of the newest record in the topics. None where it cannot be said.
+        From the arrival of the newest record that was landed (or from the last commit, where the
+        table does not say) to the arrival of the newest record in the topics. Where the job has
+        nothing left to read, from its last completed checkpoint, if that is later: what it has
+        read is in the table only then. None where it cannot be said.
         """
         contract = table_named(table.name)
         job = next((job for job in JOBS if job.name == contract.job), None)
@@ -82,9 +82,16 @@ class State:
         arrived = [self.newest[topic] for topic in job.sources if topic in self.newest]
         if unread is None:
             return None
-        if not unread or not arrived:
+        if not arrived:
             return 0.0
         reached = table.newest_arrival or table.committed_at
+        if not unread:
+            view = next((each for each in self.jobs if each.name == job.name), JobView(job.name))
+            if view.checkpoint_at:
+                reached = max(view.checkpoint_at, table.newest_arrival or view.checkpoint_at)
+            elif not view.up:
+                # That nothing is unread is known from its group, which commits at checkpoints.
+                return 0.0
         # Nothing landed yet: as far behind as its last record has waited.
         since = max(arrived) - reached if reached else self.at - max(arrived)
         return max(0.0, since.total_seconds())
@@ -163,12 +170,8 @@ class _Asked:
         answer, problem = None, None
         try:
             answer = self._question()
-        except WorkbenchError as error:
-            problem = str(error)
         except Exception as error:
-            # Of some library; an address in it may have a password.
-            said = (hide_in_text(str(error), {}).splitlines() or [""])[0]
-            problem = f"{type(error).__name__}: {said}"
+            problem = one_line(error)
         with self._lock:
             if not self._closed:
                 self.answer, self.problem = answer, problem

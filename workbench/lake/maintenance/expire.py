@@ -74,8 +74,8 @@ def expire(
 ) -> list[Expiry]:
     """Remove old snapshots of tables and delete the files that only they reached.
 
-    Kept are: the head and its parents up to the oldest that is younger than the bound, what a
-    tag or a branch names, and what open sessions read. For every Flink job and operator that has
+    Kept are: the head and its parents up to the one that was the head at the bound, what a tag
+    or a branch names, and what open sessions read. For every Flink job and operator that has
     committed within `JOB_MEMORY` the newest committed checkpoint stays where Iceberg's sink
     looks for it: where its snapshot goes, an empty one is put on top that says the same.
 
@@ -183,8 +183,9 @@ def _plan(
     limit = oldest.timestamp() * 1000
     chain = list(ancestry(metadata))
     young = [number for number, snapshot in enumerate(chain) if snapshot.timestamp_ms >= limit]
-    # Without a gap: the sink walks from parent to parent.
-    stays = chain[: max(young, default=0) + 1]
+    # Without a gap: the sink walks from parent to parent. And one more: it was the head at the
+    # bound, superseded by the oldest young one only.
+    stays = chain[: max(young, default=-1) + 2]
     named = {ref.snapshot_id for ref in metadata.refs.values()} | read
     kept = {snapshot.snapshot_id for snapshot in stays}
     kept |= {s.snapshot_id for s in metadata.snapshots if s.timestamp_ms >= limit}

@@ -48,8 +48,11 @@ class Lease:
         self._owner = os.getpid()
         self._released = False
 
-    def name(self, pins: Iterable[Pin]) -> None:
-        """Say which snapshots are held; until then the lease holds all of them."""
+    def name(self, pins: Iterable[Pin]) -> bool:
+        """Say which snapshots are held; until then the lease holds all of them.
+
+        False where it cannot be written, as on a full disk.
+        """
         held = [
             {
                 "table": pin.table.name,
@@ -59,9 +62,12 @@ class Lease:
             for pin in pins
             if pin.snapshot is not None
         ]
-        text = json.dumps({"pid": self._owner, "held": held})
-        # What is read in the middle of it is no JSON, and holds everything.
-        os.pwrite(self._descriptor, text.encode(), 0)
+        text = json.dumps({"pid": self._owner, "held": held}).encode()
+        try:
+            # What is read in the middle of it is no JSON, and holds everything.
+            return os.pwrite(self._descriptor, text, 0) == len(text)
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let go; a second time does nothing."""

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,8 +64,10 @@ def maintaining(settings: Settings, what: str) -> Iterator[None]:
             ) from None
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         text = json.dumps({"pid": os.getpid(), "what": what, "since": now})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
+        # It only says who works: on a full disk expiry is what makes room again.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
-from workbench.errors import LakeError
+from workbench.errors import LakeError, UsageError
 from workbench.lake.catalog import load_catalog
 from workbench.lake.damage import load_table
 from workbench.lake.maintenance.lock import maintaining
+from workbench.provenance import one_line
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
@@ -75,4 +76,10 @@ def for_each(
                 done.append(work(contract, load_table(catalog, contract.name)))
             except LakeError as error:
                 done.append(failed(contract, error))
+            except UsageError:
+                raise
+            except Exception as error:
+                # A full disk, too little memory, a library's own: the others go on all the same.
+                said = LakeError(f"table {contract.name}: {one_line(error)}")
+                done.append(failed(contract, said))
     return done
