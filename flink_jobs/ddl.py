@@ -200,7 +200,7 @@ def source(mode: Mode, job: Job, topic: str) -> str:
             # Where a job without state goes on: after what its group committed, else at the start.
             "scan.startup.mode": "group-offsets",
             "properties.auto.offset.reset": "earliest",
-            "properties.partition.discovery.interval.ms": "30000",
+            "scan.topic-partition-discovery.interval": "30 s",
             "properties.fetch.max.wait.ms": "50",
             # Little at a time of each partition: the client hands on all it fetched of one before
             # it turns to the next, and the clock would run ahead of those that wait. A larger
@@ -208,6 +208,10 @@ def source(mode: Mode, job: Job, topic: str) -> str:
             "properties.max.partition.fetch.bytes": str(FETCH_BYTES),
             "format": "raw",
         }
+        if job.windowed:
+            # One clock for all: where several readers have one each, a window may be closed by the
+            # others' while a row still looks timely by the clock of its own reader.
+            options["scan.parallelism"] = "1"
         if mode.deployment.closing:
             options["properties.interceptor.classes"] = "workbench.functions.NothingMore"
     else:
@@ -245,7 +249,8 @@ def records(mode: Mode, job: Job, topic: str) -> list[str]:
     name = relation(topic)
     names = ", ".join(f"`{field.name}`" for field in record.fields)
     time = "event_time" if job.windowed else f"TO_TIMESTAMP_LTZ({record.event_time.name}, 3)"
-    horizon = mode.deployment.deduplicate_ms if topic == "raw.trades" else 0
+    read_here = staged(topic) if isinstance(mode, Batch) else topic
+    horizon = mode.deployment.deduplicate_ms if read_here == "raw.trades" else 0
     reading = (
         f"CREATE TEMPORARY VIEW {f'{name}_read' if horizon else name} AS\n"
         "SELECT `value`, source_topic, source_partition, source_offset, source_time, arrival,\n"
@@ -257,27 +262,32 @@ def records(mode: Mode, job: Job, topic: str) -> list[str]:
     )
     if not horizon:
         return [reading]
-    counting = (
-        f"CREATE TEMPORARY VIEW {name}_counted AS\n"
-        "SELECT *, COUNT(trade_id) OVER (PARTITION BY trade_id ORDER BY arrival) AS copies\n"
+    following = (
+        f"CREATE TEMPORARY VIEW {name}_with_last AS\n"
+        "SELECT *, LAG(source_time) OVER (PARTITION BY trade_id ORDER BY arrival) AS last_time\n"
         f"FROM {name}_read"
+    )
+    # By Kafka's time, not by that of a job: every job comes to the same verdict, whenever it reads.
+    # What was refused has no trade id to go by.
+    repeated = (
+        f"error_type IS NULL AND source_time <= last_time + INTERVAL '{horizon // 1000}' SECOND(6)"
     )
     marking = (
         f"CREATE TEMPORARY VIEW {name} AS\n"
         "SELECT `value`, source_topic, source_partition, source_offset, source_time, arrival,\n"
         f"  event_time, {names},\n"
-        "  CASE WHEN copies > 1 THEN 'duplicate' ELSE error_type END AS error_type,\n"
-        "  CASE WHEN copies > 1\n"
+        f"  CASE WHEN {repeated} THEN 'duplicate' ELSE error_type END AS error_type,\n"
+        f"  CASE WHEN {repeated}\n"
         "    THEN CONCAT('trade_id: \"', SUBSTRING(trade_id FROM 1 FOR 80),\n"
         f"      '\" came before, not longer than {horizon} ms ago')\n"
         "    ELSE error_message END AS error_message,\n"
-        "  CASE WHEN copies > 1\n"
+        f"  CASE WHEN {repeated}\n"
         "    THEN SUBSTRING(DECODE(`value`, 'UTF-8') FROM 1 FOR "
         f"{ORIGINAL_VALUE_CHARACTERS})\n"
         "    ELSE original_value END AS original_value\n"
-        f"FROM {name}_counted"
+        f"FROM {name}_with_last"
     )
-    return [reading, counting, marking]
+    return [reading, following, marking]
 
 
 def _sink_options(mode: Mode, job: Job, name: str, topics: tuple[Topic, ...]) -> dict[str, str]:

@@ -44,6 +44,7 @@ def _streaming(deployment: Deployment) -> dict[str, str]:
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
+        "restart-strategy.exponential-delay.backoff-multiplier": "2.0",
         "table.exec.source.idle-timeout": f"{deployment.source_idle_ms} ms",
         "execution.buffer-timeout.interval": "20 ms",
         "state.backend.type": deployment.state_backend,

@@ -180,10 +180,25 @@ def checked(new: Plan, previous: Plan | None, *, drop_state: bool = False) -> Pl
     IncompatibleState
         Where an operator cannot go on from its state.
     """
+    if previous:
+        new = _with_renewed(new, previous)
     found = problems(previous, new) if previous else {}
     if found and not drop_state:
         raise IncompatibleState("; ".join(f"{role} {why}" for role, why in found.items()))
-    return without_state(new, set(found)) if found else new
+    return without_state(new, set(found), previous) if found and previous else new
+
+
+def _with_renewed(new: Plan, previous: Plan) -> Plan:
+    """Return the plan with the ids of operators that were renewed before, and look as then."""
+    renewed = {
+        operator.role: operator for operator in operators(previous) if operator.id > FIRST_RENEWED
+    }
+    ids = {node["id"]: node["id"] for node in new["nodes"]}
+    for operator in operators(new):
+        known = renewed.get(operator.role)
+        if known is not None:
+            ids[operator.id] = known.id
+    return _renamed(new, ids)
 
 
 def problems(old: Plan, new: Plan) -> dict[str, str]:
@@ -217,9 +232,9 @@ def with_idle_timeout(plan: Plan, millis: int) -> Plan:
     return changed
 
 
-def without_state(new: Plan, roles: set[str]) -> Plan:
+def without_state(new: Plan, roles: set[str], previous: Plan) -> Plan:
     """Return the plan with ids nobody had for these roles: they start empty."""
-    taken = {node["id"] for node in new["nodes"]}
+    taken = {node["id"] for plan in (new, previous) for node in plan["nodes"]}
     first = max([FIRST_RENEWED, *taken]) + 1
     renewed = [operator.id for operator in operators(new) if operator.role in roles]
     ids = {node["id"]: node["id"] for node in new["nodes"]}

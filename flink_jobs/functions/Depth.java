@@ -13,7 +13,8 @@ import org.apache.flink.table.functions.ScalarFunction;
 public class Depth extends ScalarFunction {
     private static final long serialVersionUID = 1L;
 
-    public @DataTypeHint("DECIMAL(38, 8)") BigDecimal eval(
+    // 28 digits hold 10^10 levels, and leave room: with 38, a sum of two would lose a decimal.
+    public @DataTypeHint("DECIMAL(28, 8)") BigDecimal eval(
             @DataTypeHint(
                             value = "ARRAY<ROW<price DECIMAL(18, 8), quantity DECIMAL(18, 8)>>",
                             bridgedTo = ArrayData.class)

@@ -183,6 +183,7 @@ public class ReadRecord extends TableFunction<RowData> {
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxStringLength(Integer.MAX_VALUE)
                         .maxNumberLength(Integer.MAX_VALUE)
+                        .maxNameLength(Integer.MAX_VALUE)
                         .maxNestingDepth(MAX_NESTING)
                         .build())
                 // Names of unknown records must not fill a table that is shared by the whole JVM.

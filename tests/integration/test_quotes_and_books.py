@@ -121,7 +121,10 @@ def books(generator: random.Random) -> Messages:
             mid = generator.randint(2_000, 2_010)
             sides = [
                 [
-                    level((mid + sign * (1 + i)) / 100, generator.randint(1, 10**9) / 10**4)
+                    level(
+                        (mid + sign * (1 + i)) / 100,
+                        f"{generator.randint(1, 10**9) / 10 ** generator.choice([4, 8]):.8f}",
+                    )
                     for i in range(generator.choice([0, 1, 4, 5, 12, 20, 25]))
                 ]
                 for sign in (-1, 1)

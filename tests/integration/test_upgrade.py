@@ -205,7 +205,7 @@ def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
         update={"flink": settings.flink.model_copy(update={"parallelism": 100})}
     )
     before = job_id(settings)
-    with pytest.raises(StackError, match="needs 100 slots"):
+    with pytest.raises(StackError, match="100 slots are needed"):
         upgrade(too_wide, [JOB])
     assert job_id(settings) == before
 

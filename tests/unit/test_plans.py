@@ -135,3 +135,14 @@ def test_dropped_state_gives_only_those_operators_new_ids():
     assert found["source trades"] == 1 and found["table market.trades"] == 3
     assert found["over-aggregate by symbol"] > 1_000_000
     assert after["edges"][0]["target"] == found["over-aggregate by symbol"]
+
+
+def test_a_job_whose_state_was_dropped_goes_on_with_its_new_ids():
+    role = "over-aggregate by symbol"
+    before = plan(scan(1), over(2, SUM), sink(3))
+    dropped = checked(plan(scan(1), over(2, SUM, SUM), sink(3)), before, drop_state=True)
+    again = checked(plan(scan(1), over(2, SUM, SUM), sink(3)), dropped)
+    assert ids(again) == ids(dropped)
+    # Dropped once more, it gets an id that neither the first nor the second state has.
+    third = checked(plan(scan(1), over(2, SUM), sink(3)), dropped, drop_state=True)
+    assert ids(third)[role] not in (2, ids(dropped)[role])

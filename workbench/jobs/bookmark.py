@@ -114,14 +114,20 @@ def restore_point(settings: Settings, job: str) -> str | None:
     Returns
     -------
     str or None
-        Its last savepoint; or the newest complete checkpoint of a run that was cut off; or what
-        that run was started from. None where there is no state to go on with: the job then starts
-        behind the offsets its consumer group committed.
+        Its last savepoint; or the newest complete checkpoint (or savepoint) of a run that was cut
+        off; or what that run was started from. None where there is no state to go on with: the job
+        then starts behind the offsets its consumer group committed.
     """
     known = read_bookmark(settings, job)
     if known is None or known.drained:
         return None
-    return known.savepoint or newest_checkpoint(settings, known.job_id) or known.restored_from
+    if known.savepoint:
+        return known.savepoint
+    # A savepoint that nobody noted counts as well: its client was gone before the answer came. That
+    # of a closing run has no offsets to go on from.
+    left = _checkpoints(settings, known.job_id)[-1:]
+    left += [] if known.closing else _savepoints(settings, known.job_id)
+    return max(left, key=_written).resolve().as_uri() if left else known.restored_from
 
 
 def newest_checkpoint(settings: Settings, job_id: str) -> str | None:
@@ -138,20 +144,23 @@ def _checkpoints(settings: Settings, job_id: str) -> list[Path]:
     return sorted(complete, key=lambda path: int(path.name.removeprefix("chk-")))
 
 
+def _savepoints(settings: Settings, job_id: str) -> list[Path]:
+    """The complete savepoints of a run."""
+    folder = settings.stack_folder / "flink" / "savepoints"
+    return [path.parent for path in folder.glob(f"savepoint-{job_id[:6]}-*/_metadata")]
+
+
 def restore_points(settings: Settings, job: str) -> list[tuple[str, datetime]]:
     """Return what a job can be restored from, the newest first: place and time (UTC).
 
     These are the savepoints that its last runs left, and their retained checkpoints.
     """
-    folder = settings.stack_folder / "flink" / "savepoints"
     known = read_bookmark(settings, job)
     if known is None:
         return []
     ids = dict.fromkeys((known.job_id, *known.earlier))
     found = [path for run in ids for path in _checkpoints(settings, run)]
-    found += [
-        path.parent for run in ids for path in folder.glob(f"savepoint-{run[:6]}-*/_metadata")
-    ]
+    found += [path for run in ids for path in _savepoints(settings, run)]
     dated = [(path.resolve().as_uri(), _written(path)) for path in found]
     return sorted(dated, key=lambda point: point[1], reverse=True)
 

@@ -11,8 +11,11 @@ from workbench.ingest.reference import ensure_symbols
 from workbench.lake.catalog import flink_catalog_options
 from workbench.stack import endpoints
 
-#: What is known of a symbol's last order book is dropped after this time without another.
-ORDER_BOOK_TTL_MS = 5 * 60 * 1000
+#: What is known of a symbol's last order book is dropped after this time without another. It
+#: counts for 5 minutes of event time; this goes by the wall clock, also while a job is down.
+ORDER_BOOK_TTL_MS = 60 * 60 * 1000
+#: Ids of trades are remembered this much longer than the horizon of duplicates: likewise.
+DOWNTIME_MS = 60 * 60 * 1000
 
 # The Kafka client inside Flink's connector lives in a package of its own.
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
@@ -168,7 +171,8 @@ def _state_ttl_ms(settings: Settings, job: str) -> int:
         return 1000 * settings.alerts.state_ttl_s
     if job == "orderbook":
         return ORDER_BOOK_TTL_MS
-    return 1000 * settings.flink.deduplicate_s
+    horizon = 1000 * settings.flink.deduplicate_s
+    return horizon + DOWNTIME_MS if horizon else 0
 
 
 def job_settings(settings: Settings, job: str) -> JobSettings:
@@ -215,7 +219,7 @@ def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str,
         **job_settings(settings, job).model_dump(),
         "idle_timeout_ms": settings.flink.idle_timeout_ms,
         "state_ttl_ms": _state_ttl_ms(settings, job),
-        # A price that comes twice raises no alert of its own.
+        # Alerts keep state of another kind, and a repeated price seldom moves anything.
         "deduplicate_ms": 0 if job == "alerts" else 1000 * settings.flink.deduplicate_s,
     }
 

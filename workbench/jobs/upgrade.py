@@ -64,8 +64,7 @@ def upgrade(
     with one_at_a_time(settings):
         check_places(settings, jobs)
         running = {job.name: running_id(cluster, flink_names[job.name], job.name) for job in jobs}
-        for name, job_id in running.items():
-            _check_slots(settings, cluster, name, job_id)
+        _check_slots(settings, cluster, running)
         plans = _compile(settings, running, drop_state)
         ids: dict[str, str] = {}
         for name, job_id in running.items():
@@ -79,14 +78,15 @@ def upgrade(
         return ids
 
 
-def _check_slots(settings: Settings, cluster: Cluster, name: str, job_id: str) -> None:
-    """Refuse a job that would not fit in the slots it gives back and those that are free."""
-    needed = job_settings(settings, name).parallelism or 1
+def _check_slots(settings: Settings, cluster: Cluster, running: dict[str, str]) -> None:
+    """Refuse jobs that would not fit in the slots they give back and those that are free."""
+    needed = sum(job_settings(settings, name).parallelism or 1 for name in running)
+    has = sum(cluster.parallelism(job_id) for job_id in running.values())
     free, total = cluster.slots()
-    has = cluster.parallelism(job_id)
     if needed > free + has:
         raise StackError(
-            f"job {name} needs {needed} slots; {free} of {total} are free, and {has} its own",
+            f"{', '.join(running)}: {needed} slots are needed; {free} of {total} are free, and "
+            f"{has} their own",
             hint="stop a job with `workbench jobs stop`, or raise stack.slots",
         )
 
