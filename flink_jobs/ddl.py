@@ -12,7 +12,13 @@ from pathlib import Path
 
 from workbench.contracts import Field, Job, Record, Topic, Type, topic_named
 from workbench.contracts.records import DEAD_LETTER, ORIGINAL_VALUE_CHARACTERS
-from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS, ROUTES, UNROUTABLE
+from workbench.contracts.topics import (
+    DESERIALIZATION,
+    PROCESSING_ERRORS,
+    ROUTES,
+    UNROUTABLE,
+    staged_topic,
+)
 from workbench.contracts.types import flink_type
 
 #: Events may come this much out of order before the watermark passes them.
@@ -26,8 +32,6 @@ MAX_REQUEST_BYTES = 9 * 1024 * 1024
 
 #: What a source fetches of a partition at once: some 2,000 records.
 FETCH_BYTES = 512 * 1024
-#: A snapshot of an order book further back than this is none to compare with.
-PREVIOUS_BOOK_MS = 5 * 60 * 1000
 
 FUNCTIONS = {
     "read_record": "workbench.functions.ReadRecord",
@@ -161,17 +165,6 @@ def relation(topic: str) -> str:
     return topic.rsplit(".", 1)[-1]
 
 
-def staged(topic: str) -> str:
-    """Return the topic whose staged records a job over files reads instead of `topic`.
-
-    What the router would send on is in the raw trades.
-
-    >>> staged("processed.trades.filled"), staged("raw.orderbook")
-    ('raw.trades', 'raw.orderbook')
-    """
-    return "raw.trades" if topic.startswith("processed.trades.") else topic
-
-
 def _read(topic: str) -> Record:
     record = topic_named(topic).record
     assert record is not None, f"{topic} has no record"
@@ -224,7 +217,7 @@ def source(mode: Mode, job: Job, topic: str) -> str:
         ]
         options = {
             "connector": "filesystem",
-            "path": (mode.staged / staged(topic)).as_uri(),
+            "path": (mode.staged / staged_topic(topic)).as_uri(),
             "format": "json",
             "json.timestamp-format.standard": "ISO-8601",
         }
@@ -249,7 +242,7 @@ def records(mode: Mode, job: Job, topic: str) -> list[str]:
     name = relation(topic)
     names = ", ".join(f"`{field.name}`" for field in record.fields)
     time = "event_time" if job.windowed else f"TO_TIMESTAMP_LTZ({record.event_time.name}, 3)"
-    read_here = staged(topic) if isinstance(mode, Batch) else topic
+    read_here = staged_topic(topic) if isinstance(mode, Batch) else topic
     horizon = mode.deployment.deduplicate_ms if read_here == "raw.trades" else 0
     reading = (
         f"CREATE TEMPORARY VIEW {f'{name}_read' if horizon else name} AS\n"

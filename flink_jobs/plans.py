@@ -157,9 +157,14 @@ def numbered(plan: Plan, ids: dict[str, int]) -> Plan:
 
 
 def _renamed(plan: Plan, new: dict[int, int]) -> Plan:
-    nodes = [{**node, "id": new[node["id"]]} for node in plan["nodes"]]
+    """The plan with other ids; those that are not named stay."""
+
+    def id_of(before: int) -> int:
+        return new.get(before, before)
+
+    nodes = [{**node, "id": id_of(node["id"])} for node in plan["nodes"]]
     edges = [
-        {**edge, "source": new[edge["source"]], "target": new[edge["target"]]}
+        {**edge, "source": id_of(edge["source"]), "target": id_of(edge["target"])}
         for edge in plan["edges"]
     ]
     return {**plan, "nodes": nodes, "edges": edges}
@@ -180,25 +185,21 @@ def checked(new: Plan, previous: Plan | None, *, drop_state: bool = False) -> Pl
     IncompatibleState
         Where an operator cannot go on from its state.
     """
-    if previous:
-        new = _with_renewed(new, previous)
-    found = problems(previous, new) if previous else {}
+    if previous is None:
+        return new
+    new = _with_renewed(new, previous)
+    found = problems(previous, new)
     if found and not drop_state:
         raise IncompatibleState("; ".join(f"{role} {why}" for role, why in found.items()))
-    return without_state(new, set(found), previous) if found and previous else new
+    return without_state(new, set(found), previous)
 
 
 def _with_renewed(new: Plan, previous: Plan) -> Plan:
-    """Return the plan with the ids of operators that were renewed before, and look as then."""
-    renewed = {
-        operator.role: operator for operator in operators(previous) if operator.id > FIRST_RENEWED
-    }
-    ids = {node["id"]: node["id"] for node in new["nodes"]}
-    for operator in operators(new):
-        known = renewed.get(operator.role)
-        if known is not None:
-            ids[operator.id] = known.id
-    return _renamed(new, ids)
+    """Return the plan with the ids of operators that were renewed before."""
+    before = {operator.role: operator.id for operator in operators(previous)}
+    renewed = {role: number for role, number in before.items() if number > FIRST_RENEWED}
+    mine = {operator.role: operator.id for operator in operators(new)}
+    return _renamed(new, {mine[role]: renewed[role] for role in mine.keys() & renewed.keys()})
 
 
 def problems(old: Plan, new: Plan) -> dict[str, str]:
@@ -222,7 +223,8 @@ def problems(old: Plan, new: Plan) -> dict[str, str]:
 def with_idle_timeout(plan: Plan, millis: int) -> Plan:
     """Return the plan with another idle timeout of its sources; 0 for none.
 
-    It is the one setting that a plan brings along itself instead of taking it from where it runs.
+    A plan brings it along, with all that is written in its SQL; table options it takes from where
+    it runs.
     """
     changed: Plan = json.loads(json.dumps(plan))
     for node in changed["nodes"]:
@@ -237,5 +239,4 @@ def without_state(new: Plan, roles: set[str], previous: Plan) -> Plan:
     taken = {node["id"] for plan in (new, previous) for node in plan["nodes"]}
     first = max([FIRST_RENEWED, *taken]) + 1
     renewed = [operator.id for operator in operators(new) if operator.role in roles]
-    ids = {node["id"]: node["id"] for node in new["nodes"]}
-    return _renamed(new, {**ids, **{before: first + n for n, before in enumerate(renewed)}})
+    return _renamed(new, {before: first + n for n, before in enumerate(renewed)})

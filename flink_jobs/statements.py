@@ -12,6 +12,7 @@ from workbench.contracts import TABLES, Job
 from workbench.contracts.records import (
     EXECUTIONS,
     ORIGINAL_VALUE_CHARACTERS,
+    PREVIOUS_BOOK_MS,
     RULE_ERRORS,
     STATUSES,
 )
@@ -58,7 +59,7 @@ def _values(mode: ddl.Mode, job: Job) -> dict[str, str]:
         "allowed_lateness_s": str(ddl.ALLOWED_LATENESS_S),
         "symbols_uri": ddl.quoted(deployment.symbols_uri),
         "alert_rules": ddl.quoted(deployment.alert_rules),
-        "previous_book_ms": str(ddl.PREVIOUS_BOOK_MS),
+        "previous_book_ms": str(PREVIOUS_BOOK_MS),
         "owned": ddl.relation(job.owns) if job.owns else "",
     }
 

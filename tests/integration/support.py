@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,15 @@ from workbench.broker import topics
 from workbench.broker.clients import make_producer, topic_name
 from workbench.broker.offsets import Received
 from workbench.config import Settings, load_settings
+from workbench.ingest.files import symbols_of
+from workbench.ingest.generate import choose, generate_day, load_instruments
 from workbench.jobs.cluster import Cluster
 from workbench.lake import tables
 from workbench.lake.catalog import load_catalog
 from workbench.stack import Stack, endpoints
+
+#: Keys and values, in their order.
+Messages = list[tuple[bytes | None, bytes | None]]
 
 
 def isolated(stack: Stack, folder: Path, **flink: object) -> Settings:
@@ -58,9 +63,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 90) ->
         time.sleep(0.25)
 
 
-def produce(
-    settings: Settings, topic: str, messages: list[tuple[bytes | None, bytes | None]]
-) -> None:
+def produce(settings: Settings, topic: str, messages: Messages) -> None:
     """Send (key, value) pairs, each after the one before."""
     producer = make_producer(settings)
     for key, value in messages:
@@ -86,6 +89,13 @@ def trade_event(number: int, **changes: Any) -> bytes:
         "timestamp_ms": 1_717_420_000_000 + number,
     }
     return json.dumps({**fields, **changes}).encode()
+
+
+def market_day(settings: Settings, seed: int, events: int) -> Messages:
+    """Keys and values of a generated market day of ten symbols, in their order."""
+    symbols = choose(load_instruments(settings.symbols_file), 10)
+    values = generate_day(date(2024, 6, 3), seed, symbols, events).values()
+    return list(zip(symbols_of(values).to_pylist(), values.to_pylist(), strict=True))
 
 
 def rows(settings: Settings, table: str) -> pa.Table:

@@ -7,7 +7,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,21 @@ from tests.integration.support import (
     as_raw,
     cancel_jobs,
     count,
+    market_day,
     prepared,
     produce,
     rows,
+    trade_event,
     wait_until,
 )
 from workbench.broker.offsets import read_all
 from workbench.config import Settings
 from workbench.definitions import connect, load_raw, run_definition
 from workbench.definitions.compare import WALL_CLOCK, compare
-from workbench.ingest.files import symbols_of
-from workbench.ingest.generate import choose, generate_day, load_instruments
 from workbench.jobs import Cluster, stop, submit
 from workbench.jobs.control import cancel
 from workbench.stack import Stack, endpoints
 
-Messages = list[tuple[bytes | None, bytes | None]]
 START = 1_717_420_000_000
 
 
@@ -50,25 +48,8 @@ def use(stack: Stack, tmp_path: Path) -> Iterator[Any]:
         cancel_jobs(each)
 
 
-def day(settings: Settings, events: int) -> Messages:
-    symbols = choose(load_instruments(settings.symbols_file), 10)
-    values = generate_day(date(2024, 6, 3), 9, symbols, events).values()
-    return list(zip(symbols_of(values).to_pylist(), values.to_pylist(), strict=True))
-
-
 def trade(number: int, **changes: Any) -> tuple[bytes, bytes]:
-    fields = {
-        "trade_id": f"T{number}",
-        "order_id": f"O{number}",
-        "symbol": "AAPL",
-        "side": "BUY",
-        "quantity": 1,
-        "price": 100,
-        "status": "FILLED",
-        "timestamp_ms": START + number,
-    }
-    fields |= changes
-    return str(fields["symbol"]).encode(), json.dumps(fields).encode()
+    return b"AAPL", trade_event(number, **changes)
 
 
 def checkpoint_settings(settings: Settings, job_id: str) -> dict[str, Any]:
@@ -90,7 +71,7 @@ def test_state_in_rocksdb_is_checkpointed_in_parts_and_restored(use):
     """Windows and alerts go on from an incremental checkpoint of RocksDB, as from the heap."""
     jobs = ["aggregates", "alerts"]
     settings = use(state_backend="rocksdb")
-    messages = day(settings, 3_000)
+    messages = market_day(settings, 9, 3_000)
     ids = submit(settings, jobs)
     for job_id in ids.values():
         found = checkpoint_settings(settings, job_id)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tests.integration.support import (
+    Messages,
     as_raw,
     cancel_jobs,
     count,
@@ -32,7 +33,6 @@ from workbench.stack import Stack
 
 JOBS = ["alerts", "orderbook"]
 START = 1_717_420_000_000
-Messages = list[tuple[bytes | None, bytes | None]]
 
 
 def walk(generator: random.Random, steps: int) -> Iterator[tuple[int, str]]:

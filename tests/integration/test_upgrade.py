@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from tests.integration.support import (
     as_raw,
     cancel_jobs,
     count,
+    market_day,
     prepared,
     produce,
     rows,
@@ -27,8 +27,6 @@ from workbench.contracts import JOBS
 from workbench.definitions import connect, load_raw, run_definition
 from workbench.definitions.compare import WALL_CLOCK, compare
 from workbench.errors import StackError, UsageError
-from workbench.ingest.files import symbols_of
-from workbench.ingest.generate import choose, generate_day, load_instruments
 from workbench.jobs import Cluster, process, stop, submit
 from workbench.jobs import upgrade as upgrade_module
 from workbench.jobs.bookmark import restore_points
@@ -38,7 +36,6 @@ from workbench.jobs.upgrade import upgrade
 from workbench.lake.catalog import load_catalog
 from workbench.stack import Stack, endpoints
 
-Messages = list[tuple[bytes | None, bytes | None]]
 JOB = "aggregates"
 MORE_COLUMNS = (
     "  late,\n  TO_TIMESTAMP_LTZ(computed_at, 3)\nFROM results;",
@@ -84,13 +81,6 @@ def settings(stack: Stack, tmp_path: Path) -> Iterator[Settings]:
     cancel_jobs(settings)
 
 
-def day(settings: Settings, events: int) -> Messages:
-    """Executions and all else of a market day, in their order."""
-    symbols = choose(load_instruments(settings.symbols_file), 10)
-    values = generate_day(date(2024, 6, 3), 3, symbols, events).values()
-    return list(zip(symbols_of(values).to_pylist(), values.to_pylist(), strict=True))
-
-
 def defined(settings: Settings) -> pa.Table:
     with connect() as con:
         load_raw(con, as_raw(read_all(settings, "raw.trades"), "raw.trades"))
@@ -109,7 +99,7 @@ def wait_for_output(settings: Settings, more_than: int) -> None:
 
 def test_a_changed_job_goes_on_and_one_that_may_not_is_refused(settings, tmp_path, monkeypatch):
     """One savepoint, taken by one build and restored by another: no row lost, none doubled."""
-    messages = day(settings, 6_000)
+    messages = market_day(settings, 3, 6_000)
     submit(settings, [JOB])
     produce(settings, "raw.trades", messages[:2_500])
     wait_for_output(settings, 0)
@@ -178,7 +168,7 @@ def test_state_that_no_operator_can_go_on_from_is_dropped_when_asked(
     settings, tmp_path, monkeypatch
 ):
     """Sources go on where they were, windows start empty: what was in them is what is missing."""
-    messages = day(settings, 2_000)
+    messages = market_day(settings, 3, 2_000)
     submit(settings, [JOB])
     produce(settings, "raw.trades", messages[:1_000])
     wait_for_output(settings, 0)
@@ -197,7 +187,7 @@ def test_state_that_no_operator_can_go_on_from_is_dropped_when_asked(
 
 
 def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
-    messages = day(settings, 2_000)
+    messages = market_day(settings, 3, 2_000)
     submit(settings, [JOB])
     produce(settings, "raw.trades", messages[:1_000])
     wait_for_output(settings, 0)
@@ -229,7 +219,7 @@ def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
 
 
 def test_a_job_is_restored_from_a_savepoint_of_choice(settings):
-    messages = day(settings, 1_500)
+    messages = market_day(settings, 3, 1_500)
     submit(settings, ["landing"])
     produce(settings, "raw.trades", messages[:700])
     wait_until(lambda: count(settings, "market.trades") == 700, "the first part is landed")

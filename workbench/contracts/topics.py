@@ -154,6 +154,17 @@ DESERIALIZATION = "dlq.deserialization"
 PROCESSING_ERRORS = "dlq.processing-errors"
 
 
+def staged_topic(topic: str) -> str:
+    """Return the topic whose records a job over files reads instead of `topic`.
+
+    What the router would send on is in the raw trades.
+
+    >>> staged_topic("processed.trades.filled"), staged_topic("raw.orderbook")
+    ('raw.trades', 'raw.orderbook')
+    """
+    return "raw.trades" if topic.startswith("processed.trades.") else topic
+
+
 def topic_named(name: str) -> Topic:
     """Return the topic of this name.
 

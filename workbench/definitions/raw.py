@@ -18,9 +18,6 @@ from duckdb.func import ARROW, SPECIAL
 from workbench.contracts.reader import (
     SHOWN_CHARACTERS,
     STATUS_EXPECTED,
-    Refused,
-    original_value,
-    read_record,
 )
 from workbench.contracts.records import (
     MAX_FUTURE_MS,
@@ -33,6 +30,7 @@ from workbench.contracts.records import (
 )
 from workbench.contracts.topics import UNROUTABLE
 from workbench.contracts.types import duckdb_type
+from workbench.definitions.strict import VERDICT, reading
 from workbench.lake.macros import load_macros
 
 RAW_TRADES = "raw.trades"
@@ -51,10 +49,9 @@ PLAIN_DECIMAL = r'"?[0-9]{1,10}(\.[0-9]{1,8})?"?'
 PLAIN_LONG = r'"?[0-9]{1,18}"?'
 REPEATED_FIELD = "|".join(rf'"{f.name}"\s*:.*"{f.name}"\s*:' for f in TRADE_EVENT.fields)
 
-_VERDICT = ("error_type", "error_message", "error_topic", "original_value")
 _READING = pa.struct(
     [
-        *(pa.field(name, pa.string()) for name in _VERDICT),
+        *(pa.field(name, pa.string()) for name in VERDICT),
         *(
             pa.field(
                 f.name,
@@ -228,7 +225,7 @@ def load_events(
         times = "epoch_ms(event_time) AS timestamp_ms"
     else:
         times = "make_timestamptz(timestamp_ms * 1000) AS event_time"
-    verdict = ", ".join(f"NULL::VARCHAR AS {name}" for name in _VERDICT)
+    verdict = ", ".join(f"NULL::VARCHAR AS {name}" for name in VERDICT)
     con.execute(f"CREATE OR REPLACE TEMP VIEW {EVENTS} AS SELECT *, {times}, {verdict} FROM events")
     expose(con, EVENTS)
 
@@ -250,7 +247,7 @@ def sql(name: str) -> str:
 
 
 def _struct_type() -> Any:
-    members: dict[str, Any] = dict.fromkeys(_VERDICT, "VARCHAR")
+    members: dict[str, Any] = dict.fromkeys(VERDICT, "VARCHAR")
     members |= {field.name: duckdb_type(field.type) for field in TRADE_EVENT.fields}
     return duckdb.struct_type(members)
 
@@ -258,19 +255,7 @@ def _struct_type() -> Any:
 def _read_trades(values: pa.ChunkedArray, source_ms: pa.ChunkedArray) -> pa.Array:
     """The strict reader over a vector of DuckDB."""
     readings = [
-        _reading(value, arrived)
+        reading(TRADE_EVENT, value, arrived)
         for value, arrived in zip(values.to_pylist(), source_ms.to_pylist(), strict=True)
     ]
     return pa.array(readings, _READING)
-
-
-def _reading(value: bytes | None, source_ms: int) -> dict[str, Any]:
-    result = read_record(TRADE_EVENT, value, source_ms)
-    if not isinstance(result, Refused):
-        return result.values
-    return {
-        "error_type": result.error_type,
-        "error_message": result.error_message,
-        "error_topic": result.topic,
-        "original_value": original_value(value),
-    }

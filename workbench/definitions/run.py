@@ -20,6 +20,7 @@ from workbench.contracts.records import (
     MILLIS,
     ORDER_BOOK,
     ORDER_BOOK_METRICS,
+    PREVIOUS_BOOK_MS,
     PRICE_ALERT,
     TRADE_AGGREGATE,
     TRADE_EVENT,
@@ -33,8 +34,6 @@ from workbench.errors import UsageError
 from workbench.ingest.reference import symbols_in_force
 
 Results = dict[str, pa.Table]
-#: A snapshot of an order book further back than this is none to compare with.
-PREVIOUS_BOOK_MS = 5 * 60 * 1000
 #: What jobs other than those of trades read, and the relation it becomes.
 _OWN_READING = {"alerts": (MARKET_DATA_TICK, "read_ticks"), "orderbook": (ORDER_BOOK, "read_books")}
 

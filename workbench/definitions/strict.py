@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import pyarrow as pa
 
@@ -41,7 +43,7 @@ def read_strictly(
         {"topic": topic} if topic else {},
     ).to_arrow_table()
     readings = [
-        _reading(record, value, round(arrived.timestamp() * 1000))
+        reading(record, value, round(arrived.timestamp() * 1000))
         for value, arrived in zip(
             raw["value"].to_pylist(), raw["source_time"].to_pylist(), strict=True
         )
@@ -64,7 +66,8 @@ def read_strictly(
     )
 
 
-def _reading(record: Record, value: bytes | None, source_ms: int) -> dict[str, object]:
+def reading(record: Record, value: bytes | None, source_ms: int) -> dict[str, Any]:
+    """Return the fields of a record, or why it is refused and what is kept of it."""
     result = read_record(record, value, source_ms)
     if not isinstance(result, Refused):
         return result.values

@@ -19,6 +19,7 @@ from pyiceberg.expressions import BooleanExpression, EqualTo
 
 from workbench.config import Settings
 from workbench.contracts import Job, job_named
+from workbench.contracts.topics import staged_topic
 from workbench.errors import StackError, UsageError
 from workbench.ingest.files import iter_batches
 from workbench.ingest.tally import Tally
@@ -93,11 +94,6 @@ def source_topic(path: str | Path) -> str:
     'file:monday/trades.jsonl'
     """
     return f"file:{path}"
-
-
-def _staged(topic: str) -> str:
-    """The topic whose records a job over files reads: what the router sends on is not there."""
-    return "raw.trades" if topic.startswith("processed.trades.") else topic
 
 
 def _is(column: str, value: str) -> BooleanExpression:
@@ -231,7 +227,7 @@ def run_batch(
         staged = Path(work) / "staged"
         staged.mkdir()
         tally = Tally()
-        wanted = {_staged(topic) for job in jobs for topic in job.sources}
+        wanted = {staged_topic(topic) for job in jobs for topic in job.sources}
         count = stage(paths, form, staged, wanted=wanted, read_at=read_at, tally=tally)
         for line in tally.lines():
             progress(line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,25 +64,32 @@ def _file(settings: Settings, job: str) -> Path:
 
 
 @contextmanager
-def one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Keep a second submit or stop out: both would look before either has changed anything.
+def locked(settings: Settings, name: str, busy: str, hint: str) -> Iterator[None]:
+    """Hold the lock `name` of the jobs of a stack folder; it dies with its process.
 
     Raises
     ------
     UsageError
-        When another process is at it.
+        When another process holds it: the jobs are `busy`, and what to do then is the `hint`.
     """
-    file = settings.stack_folder / "jobs" / "lock"
+    file = settings.stack_folder / "jobs" / name
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UsageError(
-                f"jobs of {settings.stack_folder} are being started or stopped already",
-                hint="wait until that is done; `workbench jobs status` shows it",
-            ) from None
+            raise UsageError(f"jobs of {settings.stack_folder} are {busy}", hint=hint) from None
         yield
+
+
+def one_at_a_time(settings: Settings) -> AbstractContextManager[None]:
+    """Keep a second submit or stop out: both would look before either has changed anything."""
+    return locked(
+        settings,
+        "lock",
+        "being started or stopped already",
+        "wait until that is done; `workbench jobs status` shows it",
+    )
 
 
 def read_bookmark(settings: Settings, job: str) -> Bookmark | None:

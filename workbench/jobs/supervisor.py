@@ -8,16 +8,15 @@ embedded stack that died are mended first; what a person ended stays ended.
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from workbench.config import Settings
-from workbench.errors import UsageError, WorkbenchError
-from workbench.jobs.bookmark import newest_checkpoint, read_bookmark
+from workbench.errors import WorkbenchError
+from workbench.jobs.bookmark import locked, newest_checkpoint, read_bookmark
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.control import resume, to_resume
 from workbench.jobs.deployment import job_names
@@ -69,26 +68,14 @@ class Attempts:
             self.made_so_far, self.not_before = 0, 0.0
 
 
-@contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Keep a second supervisor of the same stack folder out.
-
-    Raises
-    ------
-    UsageError
-        When there is one already.
-    """
-    file = settings.stack_folder / "jobs" / "supervisor.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"jobs of {settings.stack_folder} are supervised already",
-                hint="one `workbench jobs supervise` is enough; end the other one first",
-            ) from None
-        yield
+def only_one(settings: Settings) -> AbstractContextManager[None]:
+    """Keep a second supervisor of the same stack folder out."""
+    return locked(
+        settings,
+        "supervisor.lock",
+        "supervised already",
+        "one `workbench jobs supervise` is enough; end the other one first",
+    )
 
 
 @dataclass
