@@ -101,6 +101,15 @@ def read_bookmark(settings: Settings, job: str) -> Bookmark | None:
     return Bookmark(**{**values, "earlier": tuple(values.get("earlier", ()))})
 
 
+def job_of_run(settings: Settings, job_id: str) -> str | None:
+    """Return the name of the job that a run was of; None where nothing is known of the run."""
+    for job in job_names(settings):
+        known = read_bookmark(settings, job)
+        if known is not None and job_id in (known.job_id, *known.earlier):
+            return job
+    return None
+
+
 def write_bookmark(settings: Settings, job: str, bookmark: Bookmark) -> None:
     """Keep what is known of a job's last run; a reader sees the old or the new, nothing between."""
     file = _file(settings, job)

@@ -49,7 +49,7 @@ class PinnedDatabase:
     def __init__(self, settings: Settings, pins: Mapping[str, Pin], *, read_only: bool) -> None:
         self.pins = pins
         self.read_only = read_only
-        self._settings = settings
+        self.settings = settings
         self._made: set[str] = set()
         self._lock = threading.RLock()
         self._local = threading.local()

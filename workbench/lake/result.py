@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from workbench.lake.database import Parameters, PinnedDatabase
+from workbench.lake.query_text import QueryText
 from workbench.lake.sqlerrors import translate
 from workbench.lake.table_text import html_table, text_table
 from workbench.lake.times import show_moment
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
     import polars as pl
     import pyarrow as pa
+
+    from workbench.lake.lineage import Lineages
 
 #: Rows a repr shows.
 SHOWN_ROWS = 20
@@ -47,6 +51,8 @@ class Result:
         What the rows are, in a few words.
     table
         The rows, where they are known already.
+    figure
+        Name of the function of `workbench.figures` that draws these rows.
     """
 
     def __init__(
@@ -60,14 +66,16 @@ class Result:
         snapshots: Mapping[str, str | None] | None = None,
         caption: str = "",
         table: pa.Table | None = None,
+        figure: str = "",
     ) -> None:
         self._database = database
+        self._figure = figure
         self._parameters = parameters
         self._table = table
         self._preview: pa.Table | None = None
         self._lock = threading.Lock()
-        #: The query.
-        self.sql = sql
+        #: The query as text; a notebook shows it with the values bound to it.
+        self.sql: QueryText = QueryText(sql, parameters)
         #: Unit of each column that has one.
         self.units: dict[str, str] = dict(units or {})
         #: The moment the rows describe; None where the lake is empty.
@@ -156,6 +164,52 @@ class Result:
             return rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
         total = f"{self._table.num_rows:,}" if self._table is not None else "more"
         return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} of {total} rows"
+
+    @property
+    def parameters(self) -> Parameters:
+        """The values that are bound to the query."""
+        return self._parameters
+
+    @property
+    def lineage(self) -> Lineages:
+        """Where the rows come from: snapshots, and the Flink jobs and checkpoints behind them.
+
+        Examples
+        --------
+        >>> session.sql("SELECT count(*) FROM market.trades").lineage     # doctest: +SKIP
+        table          snapshot             committed_at  operation  job      job_id  ...
+        -------------  -------------------  ------------  ---------  -------  ------  ---
+        market.trades  8600897673341843302  2026-11-22    append     landing  055ca3  ...
+        """
+        from workbench.lake.lineage import lineage_of_all
+
+        pins = [self._database.pins[name] for name in self.snapshots]
+        return lineage_of_all(pins, self._database.settings)
+
+    def plot(self, **options: Any) -> go.Figure:
+        """Draw the rows.
+
+        An answer of `workbench.market` is drawn by its own figure. Other rows are drawn where it
+        is plain how: a time and numbers as lines, a name and a number as bars.
+
+        Parameters
+        ----------
+        **options
+            Passed to the figure; for plain ones ``x``, ``y`` (columns) and ``title``.
+
+        Raises
+        ------
+        UsageError
+            Where it is not plain what to draw; says which columns would be.
+
+        Examples
+        --------
+        >>> session.sql("SELECT symbol, count(*) AS trades FROM market.trades "
+        ...             "GROUP BY symbol ORDER BY trades DESC").plot()    # doctest: +SKIP
+        """
+        from workbench.figures.choice import draw
+
+        return draw(self, self._figure, options)
 
     def provenance(self) -> str:
         """Return the as-of line: the moment and the snapshots the rows come from."""

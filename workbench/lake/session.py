@@ -164,6 +164,7 @@ class Session:
         caption: str = "",
         table: pa.Table | None = None,
         database: PinnedDatabase | None = None,
+        figure: str = "",
     ) -> Result:
         """Return a result of this session's pins; what the helpers answer with.
 
@@ -179,6 +180,8 @@ class Session:
             The rows, where they are known already.
         database
             The pins the rows belong to; the session's current ones when None.
+        figure
+            Name of the function of `workbench.figures` that `Result.plot` draws the rows with.
         """
         of = database or self._database
         return Result(
@@ -190,6 +193,7 @@ class Session:
             snapshots={name: of.pins[name].snapshot_id for name in tables},
             caption=caption,
             table=table,
+            figure=figure,
         )
 
     def arrow(self, sql: str, params: Parameters = None) -> pa.Table:
