@@ -14,15 +14,21 @@ if TYPE_CHECKING:
     from workbench import market as market
     from workbench.lake.session import Session as Session
     from workbench.lake.session import open_session as open  # noqa: A004
+    from workbench.notebook.current import refresh as refresh
+    from workbench.notebook.current import session as session
+    from workbench.notebook.current import sql as sql
 
 __version__ = "0.1.0"
-__all__ = ["Session", "__version__", "market", "open"]
+__all__ = ["Session", "__version__", "market", "open", "refresh", "session", "sql"]
 
 # Loaded on first use, so that `workbench --help` and `import workbench` stay fast.
 _LAZY = {
     "open": ("workbench.lake.session", "open_session"),
     "Session": ("workbench.lake.session", "Session"),
     "market": ("workbench.market", None),
+    "refresh": ("workbench.notebook.current", "refresh"),
+    "session": ("workbench.notebook.current", "session"),
+    "sql": ("workbench.notebook.current", "sql"),
 }
 
 
@@ -32,3 +38,17 @@ def __getattr__(name: str) -> Any:
     module, attribute = _LAZY[name]
     loaded = import_module(module)
     return getattr(loaded, attribute) if attribute else loaded
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%sql`` and ``%%sql``: what ``%load_ext workbench`` calls."""
+    from workbench.notebook.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics away again: what ``%unload_ext workbench`` calls."""
+    from workbench.notebook.magics import unload
+
+    unload(shell)

@@ -53,7 +53,8 @@ class PinnedDatabase:
         self._made: set[str] = set()
         self._lock = threading.RLock()
         self._local = threading.local()
-        self._closed = False
+        #: Whether `close` was called.
+        self.closed = False
         self._released: weakref.finalize[[], PinnedDatabase] | None = None
         self._connection = connect(settings)
         with _enough_memory(settings):
@@ -73,7 +74,7 @@ class PinnedDatabase:
         LakeError
             When the database is closed.
         """
-        if self._closed:
+        if self.closed:
             raise LakeError("the session is closed", hint="open another with workbench.open()")
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
@@ -153,6 +154,14 @@ class PinnedDatabase:
             return [text]
         return found if all(found) else [text]
 
+    def parameters(self, sql: str) -> list[str]:
+        """Return the names of the values that one statement waits for; numbers for ``?``."""
+        try:
+            statements = self.cursor().extract_statements(sql)
+        except duckdb.Error as error:
+            raise translate(error) from error
+        return sorted({name for statement in statements for name in statement.named_parameters})
+
     def bind(self, sql: str, parameters: Parameters = None) -> None:
         """Let DuckDB check names, types and parameters of a query without running it."""
         explained = re.match(r"\s*EXPLAIN\b", sql, re.IGNORECASE) is not None
@@ -205,7 +214,7 @@ class PinnedDatabase:
     def close(self) -> None:
         """Close the connection; its cursors stop working."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             self._connection.close()
         if self._released is not None:
             self._released()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -154,7 +155,16 @@ class Result:
             except Exception:
                 # EXPLAIN and the like are no sub-queries; their answers are short.
                 return self.arrow().slice(0, SHOWN_ROWS + 1)
+            self._keep_if_whole(self._preview)
         return self._preview
+
+    def _keep_if_whole(self, preview: pa.Table) -> None:
+        """A short answer was read whole already: what is shown is what `rows` returns."""
+        # A sub-query numbers names that occur twice: those are read again as they are.
+        named_twice = any(re.search(r"[_:]\d+$", name) for name in preview.column_names)
+        with self._lock:
+            if self._table is None and preview.num_rows <= SHOWN_ROWS and not named_twice:
+                self._table = preview
 
     def _shown(self) -> tuple[list[tuple[Any, ...]], str]:
         """The rows of a repr, and how many there are as far as that is known."""

@@ -153,6 +153,16 @@ class Session:
         """
         return self._database.split(text)
 
+    def parameters(self, query: str) -> list[str]:
+        """Return the names of the values that one statement waits for; numbers for ``?``.
+
+        Raises
+        ------
+        UsageError
+            For a syntax error.
+        """
+        return self._database.parameters(query)
+
     def result(
         self,
         sql: str,
@@ -275,6 +285,11 @@ class Session:
     def as_of(self) -> datetime | None:
         """The moment the session was asked for, else the newest commit it sees."""
         return _moment_of(self._database.pins, self._asked_as_of)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed."""
+        return self._database.closed
 
     def close(self) -> None:
         """Close the DuckDB connection; results that were not read yet stop working."""

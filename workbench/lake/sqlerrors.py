@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 import duckdb
 
-from workbench.contracts import TABLES
 from workbench.errors import LakeError, UsageError, WorkbenchError, did_you_mean
 from workbench.lake.damage import damaged_file
-from workbench.lake.views import DERIVED, REFERENCE
+from workbench.lake.names import nearest_table
 
 _TABLE = re.compile(r'Table with name "?([^\s"]+)"? does not exist')
 _COLUMN = re.compile(r'Referenced column "([^"]+)" not found|not have a column named "([^"]+)"')
@@ -41,7 +40,7 @@ def translate(error: duckdb.Error, columns: Iterable[str] = ()) -> WorkbenchErro
     text = str(error)
     first = _PREFIX.sub("", text.splitlines()[0] if text else type(error).__name__)
     if match := _TABLE.search(text):
-        return UsageError(f"no table {match[1]!r}", hint=_table_hint(match[1]))
+        return UsageError(f"no table {match[1]!r}", hint=nearest_table(match[1]))
     if match := _COLUMN.search(text):
         return _column_error(match[1] or match[2], text, columns)
     if match := _FUNCTION.search(text):
@@ -73,17 +72,6 @@ def _column_error(name: str, text: str, columns: Iterable[str]) -> UsageError:
         # Every column of the lake would help nobody.
         hint = f"nearest: {', '.join(near)}" if near else "`.schema TABLE` or DESCRIBE lists them"
     return UsageError(f"no column {name!r}", hint=hint)
-
-
-def _table_hint(name: str) -> str:
-    known = [*(table.name for table in TABLES), *DERIVED, REFERENCE]
-    short = {table.split(".")[1]: table for table in known}
-    hint = did_you_mean(name, known)
-    if hint.startswith("known"):
-        near = did_you_mean(name.rsplit(".", maxsplit=1)[-1], list(short))
-        if near.startswith("did"):
-            return f"did you mean {short[near.split(chr(39))[1]]!r}?"
-    return hint
 
 
 def _suggested(text: str) -> str | None:

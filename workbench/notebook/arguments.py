@@ -1,0 +1,74 @@
+"""The line of ``%sql`` and ``%%sql``: ``[NAME <<] [-o FORM] [--as-of TIME] [--debug] [QUERY]``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from workbench.errors import UsageError, did_you_mean
+
+FORMS = ("df", "pl", "arrow", "rel")
+_VALUE = r"""(?:=|\s+)("[^"]*"|'[^']*'|\S+)"""
+_NAME = re.compile(r"([^\W\d]\w*)\s*<<\s*")
+_OUTPUT = re.compile(rf"(?:-o|--output){_VALUE}\s*")
+_AS_OF = re.compile(rf"--as-of{_VALUE}\s*")
+_DEBUG = re.compile(r"--debug(?:\s+|$)")
+_UNKNOWN = re.compile(r"(--?[A-Za-z][\w-]*)")
+OPTIONS = ("-o", "--output", "--as-of", "--debug")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the line asks for."""
+
+    #: Variable the answer goes to; None shows it.
+    name: str | None = None
+    #: One of `FORMS`; None is a `Result`.
+    form: str | None = None
+    #: A time, or ``$name`` of a variable that holds one.
+    as_of: str | None = None
+    debug: bool = False
+    #: What is left: the query, or its beginning.
+    query: str = ""
+
+
+def parse_line(line: str) -> Arguments:
+    """Read the line behind the magic's name.
+
+    Raises
+    ------
+    UsageError
+        For an option or a form that is not known.
+
+    Examples
+    --------
+    >>> parse_line("top << -o df --as-of '2024-08-08 12:00' SELECT 1")
+    Arguments(name='top', form='df', as_of='2024-08-08 12:00', debug=False, query='SELECT 1')
+    """
+    rest, found = line.strip(), Arguments()
+    while True:
+        if (match := _NAME.match(rest)) and found.name is None:
+            found = replace(found, name=match[1])
+        elif match := _OUTPUT.match(rest):
+            found = replace(found, form=_form(match[1].strip("\"'")))
+        elif match := _AS_OF.match(rest):
+            found = replace(found, as_of=match[1].strip("\"'"))
+        elif match := _DEBUG.match(rest):
+            found = replace(found, debug=True)
+        elif match := _UNKNOWN.match(rest):
+            _refuse(match[1])
+        else:
+            return replace(found, query=rest)
+        rest = rest[match.end() :]
+
+
+def _form(value: str) -> str:
+    if value not in FORMS:
+        raise UsageError(f"no form {value!r}", hint=did_you_mean(value, FORMS))
+    return value
+
+
+def _refuse(option: str) -> None:
+    if option in OPTIONS:
+        raise UsageError(f"{option} needs a value", hint="-o df, --as-of 2024-08-08")
+    raise UsageError(f"no option {option!r}", hint=did_you_mean(option, OPTIONS))

@@ -1,0 +1,116 @@
+"""The session that magics and `workbench.sql` ask: one for the notebook, pinned on first use."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from workbench.errors import UsageError
+from workbench.lake.database import Parameters
+from workbench.lake.result import Result
+from workbench.lake.session import Session, open_session
+from workbench.lake.times import Moment, parse_moment
+
+#: Sessions on other moments that are kept for the next question.
+KEPT = 4
+_lock = threading.RLock()
+_current: Session | None = None
+_others: OrderedDict[str, Session] = OrderedDict()
+
+
+def session(use: Session | None = None) -> Session:
+    """Return the session that the magics and `workbench.sql` ask; opened on first use.
+
+    Parameters
+    ----------
+    use
+        Ask this session from now on, for example one that was opened with ``as_of``.
+
+    Raises
+    ------
+    LakeError
+        When there is no lake.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> wb.session()                                                    # doctest: +SKIP
+    <Session on 'lake', 4 of 9 tables with data, as of 2024-08-09 23:54:24 UTC>
+    >>> wb.session(wb.open(as_of="2024-08-08"))                         # doctest: +SKIP
+    <Session on 'lake', 4 of 9 tables with data, as of 2024-08-08 23:59:59.999999 UTC>
+    """
+    global _current  # noqa: PLW0603  (the notebook has one, as it has one namespace)
+    with _lock:
+        if use is not None:
+            if not isinstance(use, Session):
+                raise UsageError(
+                    f"a session is needed, got {type(use).__name__}", hint="wb.session(wb.open())"
+                )
+            _current = use
+            _others.clear()
+        elif _current is None or _current.closed:
+            _current = open_session()
+            _others.clear()
+        return _current
+
+
+def session_at(as_of: Moment | None) -> Session:
+    """Return the notebook's session, or one of the same lake pinned at another moment.
+
+    The last few are kept, so that asking of the same moment again costs nothing.
+    """
+    base = session()
+    if as_of is None:
+        return base
+    moment = parse_moment(as_of)
+    with _lock:
+        key = moment.isoformat()
+        found = _others.pop(key, None)
+        if found is None or found.closed:
+            found = open_session(base.settings, as_of=moment)
+        _others[key] = found
+        # Not closed: answers that were not read yet still need theirs.
+        while len(_others) > KEPT:
+            _others.popitem(last=False)
+        return found
+
+
+def sql(query: str, params: Parameters = None, *, as_of: Moment | None = None) -> Result:
+    """Ask in DuckDB SQL; what ``%sql`` and ``%%sql`` do.
+
+    Parameters
+    ----------
+    query
+        One statement. ``wb.session().tables()`` lists the tables.
+    params
+        Values for ``?`` (a list) or ``$name`` (a mapping); they are bound, never pasted.
+    as_of
+        Read the snapshots committed up to then; the notebook's own when None. A date means its
+        end, UTC.
+
+    Returns
+    -------
+    Result
+        Lazy; see `workbench.lake.session.Session.sql`, also for the errors.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> wb.sql("SELECT count(*) FROM market.trades WHERE symbol = $symbol",
+    ...        {"symbol": "AAPL"})                                      # doctest: +SKIP
+    """
+    return session_at(as_of).sql(query, params)
+
+
+def refresh() -> Session:
+    """Pin the newest snapshots; answers made before keep theirs.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> wb.refresh()                                                    # doctest: +SKIP
+    <Session on 'lake', 4 of 9 tables with data, as of 2024-08-09 23:59:24 UTC>
+    """
+    with _lock:
+        _others.clear()
+        return session().refresh()
