@@ -29,6 +29,8 @@ CONFIG_FILE = "workbench.toml"
 PREFIX = "WORKBENCH_"
 #: Variables that are no settings but say where the project is and what the machine has.
 MACHINE_VARIABLES = ("WORKBENCH_PROJECT", "WORKBENCH_JAVA_HOME", "WORKBENCH_MAVEN_REPOSITORY")
+#: What a run of a report tells its notebook; `workbench.reports.context` sets and reads it.
+REPORT_VARIABLE = "WORKBENCH_REPORT_RUN"
 
 
 def _not_empty(value: Any) -> Any:
@@ -169,6 +171,26 @@ class ReferenceSettings(BaseModel, extra="forbid"):
     symbols: GivenPath | None = None
 
 
+class ReportLimits(BaseModel, extra="forbid"):
+    """From which age of its data one report is degraded or stale; None is as for the others."""
+
+    degraded_after_s: int | None = Field(default=None, ge=0)
+    stale_after_s: int | None = Field(default=None, ge=0)
+
+
+class ReportSettings(BaseModel, extra="forbid"):
+    """How reports are run, and from when on their data is old."""
+
+    #: Age of the newest event from which a report is degraded, and from which it is stale.
+    degraded_after_s: int = Field(default=3_600, ge=0)
+    stale_after_s: int = Field(default=86_400, ge=0)
+    #: Reports that differ: ``[reports.limits.market_day]``.
+    limits: dict[str, ReportLimits] = {}
+    #: Seconds one cell may take, and a whole run.
+    cell_timeout_s: int = Field(default=600, ge=1)
+    timeout_s: int = Field(default=1_800, ge=1)
+
+
 class Settings(BaseSettings):
     """All settings of one project folder.
 
@@ -189,6 +211,7 @@ class Settings(BaseSettings):
     stack: StackSettings = StackSettings()
     reference: ReferenceSettings = ReferenceSettings()
     alerts: AlertSettings = AlertSettings()
+    reports: ReportSettings = ReportSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -259,7 +282,7 @@ def check_variables() -> None:
     open_tables = {name for name, field in fields.items() if get_origin(field.annotation) is dict}
     for name in sorted(os.environ):
         upper = name.upper()
-        if not upper.startswith(PREFIX) or name in MACHINE_VARIABLES:
+        if not upper.startswith(PREFIX) or name in (*MACHINE_VARIABLES, REPORT_VARIABLE):
             continue
         if upper in tables | open_tables:
             _check_json(name)

@@ -39,7 +39,8 @@ from workbench.jobs.status import running, stop_running
 from workbench.lake import tables
 from workbench.lake.catalog import catalog_file, is_embedded, load_catalog
 from workbench.lake.session import open_session
-from workbench.reports.runner import ReportRun, run_report
+from workbench.reports.runner import run_report
+from workbench.reports.runs import ReportRun
 from workbench.stack import Stack
 from workbench.stack.files import check_own_folder, remove
 from workbench.stack.lock import Signals

@@ -58,6 +58,16 @@ class NotebookError(WorkbenchError):
     exit_code = 5
 
 
+class KernelError(NotebookError):
+    """The kernel of a notebook died or did not start: another try may go well."""
+
+
+class StaleData(WorkbenchError):
+    """The newest data is older than whoever asks accepts."""
+
+    exit_code = 4
+
+
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
     """Return a hint that names the nearest known name, or all of them.
 

@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 
 from tests.notebooks.small_lake import build_small_lake
 from workbench.reports.parameters import REPORTS
+from workbench.reports.report import MIME
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,9 @@ def refresh(path: Path) -> None:
     }
     for cell in notebook.cells:
         cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        for output in cell.get("outputs", []):
+            # What it hands to the runner is on the page already.
+            output.get("data", {}).pop(MIME, None)
     nbformat.write(notebook, path)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from workbench.cli.output import format_options, print_json, print_rows, progress
 from workbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from workbench.reports.parameters import ReportSpec
 
 
 @click.group()
@@ -29,20 +34,35 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 @click.argument("name")
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
 @click.option("--as-of", help="Moment of event time the report is about; short for -p as_of=...")
-@click.option(
-    "--cell-timeout",
-    type=click.IntRange(min=1),
-    default=600,
-    show_default=True,
-    help="Seconds one cell may take.",
-)
+@click.option("--force", is_flag=True, help="Run it though nothing has changed since a kept run.")
+@click.option("--wait", is_flag=True, help="Wait where the same report is being run already.")
+@click.option("--require-fresh", is_flag=True, help="Run nothing on stale data: exit code 4.")
+@click.option("--pdf", is_flag=True, help="Print the page as PDF, too; needs Chromium.")
+@click.option("--cell-timeout", type=click.IntRange(min=1), help="Seconds one cell may take.")
+@click.option("--timeout", type=click.IntRange(min=1), help="Seconds the whole may take.")
 @format_options
 def run(
-    name: str, given: tuple[str, ...], as_of: str | None, cell_timeout: int, form: str | None
+    name: str,
+    given: tuple[str, ...],
+    as_of: str | None,
+    force: bool,
+    wait: bool,
+    require_fresh: bool,
+    pdf: bool,
+    cell_timeout: int | None,
+    timeout: int | None,
+    form: str | None,
 ) -> None:
     """Run the report NAME on the newest snapshots and keep it under reports/.
 
+    A run whose code, parameters and data are unchanged is not run again: the earlier one is named.
     Exit code 3 when one of its checks failed, 5 when a cell raised; the page is written first.
+
+    \b
+    Examples:
+      workbench report run market_day
+      workbench report run market_day -p top=5 --as-of 2024-08-09
+      workbench report run market_day --require-fresh --pdf
     """
     from workbench.config import load_settings
     from workbench.reports.runner import run_report
@@ -53,11 +73,33 @@ def run(
             raise UsageError("as_of is given twice", hint="use --as-of or -p as_of=...")
         parameters["as_of"] = as_of
     progress(f"running {name} ...")
-    done = run_report(load_settings(), name, parameters, cell_timeout_s=cell_timeout)
-    checks = done.summary["checks"]
-    passed = len(checks) - len(done.failed_checks)
-    row = (done.summary["run"], done.summary["as_of"], f"{passed} of {len(checks)}", str(done.html))
-    print_rows(("run", "as_of", "checks passed", "page"), [row], form or "table")
+    done = run_report(
+        load_settings(),
+        name,
+        parameters,
+        force=force,
+        wait=wait,
+        require_fresh=require_fresh,
+        pdf=pdf,
+        cell_timeout_s=cell_timeout,
+        timeout_s=timeout,
+    )
+    told = done.summary
+    passed = len(told["checks"]) - len(done.failed_checks)
+    row = (
+        done.id,
+        told["as_of"],
+        f"{passed} of {len(told['checks'])}",
+        told["freshness"]["grade"],
+        str(done.pdf if pdf else done.html),
+    )
+    columns = ("run", "as_of", "checks passed", "freshness", "page")
+    print_rows(columns, [row], form or "table")
+    if done.cached:
+        click.echo(
+            f"not run again: code, parameters and data are those of {done.id} (--force runs it)",
+            err=True,
+        )
     done.raise_for_checks()
 
 
@@ -67,49 +109,80 @@ def run(
 def list_command(parameters: bool, form: str | None) -> None:
     """List the reports and their kept runs, the newest first."""
     from workbench.config import load_settings
-    from workbench.reports.parameters import REPORTS
+    from workbench.reports.registry import all_reports
     from workbench.reports.runs import list_runs
 
-    if parameters:
-        rows = [
-            (report.name, name, field.default, field.description)
-            for report in REPORTS
-            for name, field in report.parameters.model_fields.items()
-        ]
-        print_rows(("report", "parameter", "default", "meaning"), rows, form or "table")
-        return
     settings = load_settings()
+    specs = all_reports(settings)
+    if parameters:
+        rows = [(spec.name, *row) for spec in specs for row in _parameter_rows(spec)]
+        print_rows(("report", *_PARAMETER_COLUMNS), rows, form or "table")
+        return
     listed: list[tuple[str, ...]] = []
-    for report in REPORTS:
-        runs = list_runs(settings, report.name)
-        if not runs:
-            listed.append((report.name, report.title, "", "", "never run", ""))
-        for kept in runs:
+    runs = list_runs(settings)
+    titles = {spec.name: spec.title for spec in specs}
+    for name in sorted({*titles, *(run.summary["name"] for run in runs)}):
+        own = [run for run in runs if run.summary["name"] == name]
+        if not own:
+            listed.append((name, titles[name], "", "", "never run", ""))
+        for kept in own:
             told = kept.summary
             listed.append(
-                (
-                    report.name,
-                    report.title,
-                    told["run"],
-                    told["as_of"],
-                    told["verdict"],
-                    str(kept.html),
-                )
+                (name, told["title"], kept.id, told["as_of"], told["verdict"], str(kept.html))
             )
     print_rows(("report", "title", "run", "as_of", "verdict", "page"), listed, form or "table")
+
+
+_PARAMETER_COLUMNS = ("parameter", "type", "default", "meaning")
+
+
+def _parameter_rows(spec: ReportSpec) -> list[tuple[str, str, Any, str | None]]:
+    schema = spec.parameters.model_json_schema()["properties"]
+    return [
+        (name, _kind(schema[name]), field.default, field.description)
+        for name, field in spec.parameters.model_fields.items()
+    ]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """A type of JSON schema in a few words: ``integer 1..50``, ``string or null``."""
+    if "anyOf" in schema:
+        return " or ".join(_kind(one) for one in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(one) for one in schema.get("enum", [schema.get("const")]))
+    kind = str(schema.get("format") or schema.get("type", "any"))
+    if kind == "array":
+        return f"list of {_kind(schema.get('items', {}))}"
+    low, high = schema.get("minimum", ""), schema.get("maximum", "")
+    return f"{kind} {low}..{high}" if (low, high) != ("", "") else kind
 
 
 @command.command()
 @click.argument("run")
 @click.option("--checks", "what", flag_value="checks", help="Only the checks.")
 @click.option("--figures", "what", flag_value="figures", help="Only the figures.")
+@click.option("--parameters", "what", flag_value="parameters", help="What the report takes.")
 @click.option("--snapshots", "what", flag_value="snapshots", help="Only the pinned snapshots.")
 @format_options
 def show(run: str, what: str | None, form: str | None) -> None:
-    """Show a RUN: its id, the start of one, or the name of a report for its newest run."""
+    """Show a RUN: its id, the start of one, or the name of a report for its newest run.
+
+    With --parameters, RUN is the name of a report: what it takes.
+
+    \b
+    Examples:
+      workbench report show market_day --checks
+      workbench report show market_day~1
+      workbench report show market_day --parameters
+    """
     from workbench.config import load_settings
+    from workbench.reports.registry import report_named
     from workbench.reports.runs import find_run
 
+    if what == "parameters":
+        taken = _parameter_rows(report_named(load_settings(), run))
+        print_rows(_PARAMETER_COLUMNS, taken, form or "table")
+        return
     if not run.strip():
         raise UsageError("RUN is empty", hint="`workbench report list` lists the runs")
     kept = find_run(load_settings(), run)
@@ -132,4 +205,17 @@ def show(run: str, what: str | None, form: str | None) -> None:
         ]
         print_rows(("check", "verdict", "value", "other", "second path"), checks, form or "table")
     if what == "snapshots":
-        print_rows(("table", "snapshot"), list(told["snapshots"].items()), form or "table")
+        sources = [
+            (
+                source["table"],
+                source["snapshot"],
+                source["rows"],
+                "yes" if source["table"] in told["read"] else "",
+                ", ".join(
+                    f"{w['job'] or w['job_id']} @ {w['checkpoint']}" for w in source["writers"]
+                ),
+            )
+            for source in told["sources"]
+        ]
+        columns = ("table", "snapshot", "rows", "read", "Flink job @ checkpoint")
+        print_rows(columns, sources, form or "table")

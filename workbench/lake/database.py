@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ class PinnedDatabase:
         self.read_only = read_only
         self.settings = settings
         self._made: set[str] = set()
+        #: Seconds spent in queries, as far as their rows were fetched as Arrow tables.
+        self.query_s = 0.0
         self._lock = threading.RLock()
         self._local = threading.local()
         #: Whether `close` was called.
@@ -197,10 +200,18 @@ class PinnedDatabase:
 
     def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
         """Return the rows of one statement."""
+        began = time.monotonic()
         try:
             return self.execute(sql, parameters).to_arrow_table()
         except duckdb.Error as error:
             raise translate(error, self.columns_named(sql)) from error
+        finally:
+            self.query_s += time.monotonic() - began
+
+    @property
+    def read(self) -> set[str]:
+        """The pinned tables that a query has named so far."""
+        return self._made & self.pins.keys()
 
     def columns_named(self, sql: str) -> list[str]:
         """Return the columns of the tables a query names."""

@@ -282,6 +282,21 @@ class Session:
         return {name: pin.snapshot_id for name, pin in pins if not pin.broken}
 
     @property
+    def pins(self) -> Mapping[str, Pin]:
+        """The pinned tables by name."""
+        return self._database.pins
+
+    @property
+    def read(self) -> set[str]:
+        """The pinned tables that queries have named since the session was opened or refreshed."""
+        return self._database.read
+
+    @property
+    def query_s(self) -> float:
+        """Seconds spent in queries since the session was opened or refreshed."""
+        return self._database.query_s
+
+    @property
     def as_of(self) -> datetime | None:
         """The moment the session was asked for, else the newest commit it sees."""
         return _moment_of(self._database.pins, self._asked_as_of)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from workbench.errors import UsageError, did_you_mean
 from workbench.lake.times import parse_moment
+from workbench.reports.freshness import FreshnessLimits
 
 
 def _moment(value: Any) -> Any:
@@ -55,31 +57,34 @@ class MarketDayParameters(ReportParameters, frozen=True):
 
 @dataclass(frozen=True)
 class ReportSpec:
-    """One shipped report: ``notebooks/NAME.ipynb`` and what it takes."""
+    """One report: a notebook and what it takes.
+
+    Parameters
+    ----------
+    name
+        Its name: the notebook is ``notebooks/NAME.ipynb``.
+    title
+        Title of its page.
+    parameters
+        The typed model of what it takes.
+    freshness
+        From when on its data is old, where that differs from the settings.
+    notebook
+        The notebook, where a project has registered it; a shipped one is looked for.
+    """
 
     name: str
     title: str
     parameters: type[ReportParameters]
+    freshness: FreshnessLimits | None = None
+    notebook: Path | None = None
 
 
+#: The reports that ship. A project's own are found by `workbench.reports.registry`.
 REPORTS: tuple[ReportSpec, ...] = (
     ReportSpec("market_day", "Market day", MarketDayParameters),
     # Further reports join this list with their notebooks.
 )
-
-
-def report_named(name: str) -> ReportSpec:
-    """Return the report of this name.
-
-    Raises
-    ------
-    UsageError
-        When there is none; names the nearest.
-    """
-    for report in REPORTS:
-        if report.name == name:
-            return report
-    raise UsageError(f"no report {name!r}", hint=did_you_mean(name, [r.name for r in REPORTS]))
 
 
 def parse_parameters(spec: ReportSpec, given: Mapping[str, Any]) -> ReportParameters:
@@ -92,7 +97,7 @@ def parse_parameters(spec: ReportSpec, given: Mapping[str, Any]) -> ReportParame
 
     Examples
     --------
-    >>> parse_parameters(report_named("market_day"), {"top": "5"}).top
+    >>> parse_parameters(REPORTS[0], {"top": "5"}).top
     5
     """
     known = list(spec.parameters.model_fields)
@@ -108,5 +113,5 @@ def parse_parameters(spec: ReportSpec, given: Mapping[str, Any]) -> ReportParame
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
             f"parameter {where}: {first['msg']}, got {first.get('input')!r}",
-            hint=f"`workbench report list --parameters` shows what {spec.name} takes",
+            hint=f"`workbench report show {spec.name} --parameters` lists what it takes",
         ) from error

@@ -13,7 +13,9 @@ import pyarrow as pa
 from workbench.lake.result import Result
 from workbench.lake.times import Moment, parse_moment, show_moment
 from workbench.reports.checks import Check, Figure, Value, tolerance_of
-from workbench.reports.tables import Column, Rows, as_html, as_text
+from workbench.reports.code import imported
+from workbench.reports.context import context_of_run
+from workbench.reports.tables import Column, NamedTable, Rows, as_html, as_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,6 +53,8 @@ class Report:
         self.as_of: datetime | None = moment or session.newest_event("market.trades")
         self.figures: list[Figure] = []
         self.checks: list[Check] = []
+        self.tables: list[NamedTable] = []
+        self._freshness = context_of_run().get("freshness")
 
     # ------------------------------------------------------------ what it stands for
 
@@ -108,14 +112,69 @@ class Report:
     # ------------------------------------------------------------ what it shows
 
     def table(
-        self, caption: str, rows: Result | pa.Table | Rows, columns: Sequence[Column]
+        self,
+        caption: str,
+        rows: Result | pa.Table | Rows,
+        columns: Sequence[Column],
+        *,
+        name: str | None = None,
+        key: Sequence[str] = (),
     ) -> None:
-        """Show rows as a table with these columns, the same as text and as HTML."""
+        """Show rows as a table with these columns, the same as text and as HTML; record them.
+
+        Parameters
+        ----------
+        caption
+            What the rows are.
+        rows
+            The rows.
+        columns
+            The columns shown, in this order.
+        name
+            Name by which two runs of the report are compared; the caption when left out.
+        key
+            Columns that tell one row from another in a comparison; the leading columns without
+            numbers when left out.
+
+        Raises
+        ------
+        ValueError
+            When the name is taken.
+        """
         if isinstance(rows, Result):
             rows = rows.arrow()
         listed = rows.to_pylist() if isinstance(rows, pa.Table) else list(rows)
-        text = f"{caption}\n{as_text(columns, listed)}"
-        _show(text, as_html(columns, listed, caption))
+        taken = [table.name for table in self.tables]
+        if name in taken:
+            raise ValueError(f"table {name!r} is recorded already")
+        number = sum(each == caption or each.startswith(f"{caption} (") for each in taken) + 1
+        called = name or (caption if number == 1 else f"{caption} ({number})")
+        self.tables.append(NamedTable(called, tuple(columns), listed, tuple(key)))
+        self._show_table(caption, listed, columns)
+
+    def sources(self, caption: str = "Pinned tables") -> None:
+        """Show every pinned table: snapshot, rows, and the Flink job and checkpoint behind it."""
+        from workbench.lake.lineage import lineage_of
+
+        told = {row["table"]: row for row in self.session.tables().arrow().to_pylist()}
+        rows = []
+        for table, pin in self.session.pins.items():
+            written = [] if pin.broken else lineage_of(pin, self.session.settings).writers
+            by = [f"{w.job or w.job_id} @ checkpoint {w.checkpoint}" for w in written]
+            rows.append({**told[table], "written_by": ", ".join(by) or None})
+        columns = [
+            Column("table", "table"),
+            Column("rows", "rows", digits=0),
+            Column("files", "files", digits=0),
+            Column("snapshot", "snapshot"),
+            Column("committed_at", "committed, UTC"),
+            Column("newest_event", "newest event, UTC"),
+            Column("written_by", "written by Flink's"),
+        ]
+        self._show_table(caption, rows, columns)
+
+    def _show_table(self, caption: str, rows: Rows, columns: Sequence[Column]) -> None:
+        _show(f"{caption}\n{as_text(columns, rows)}", as_html(columns, rows, caption))
 
     def figures_table(self, caption: str, names: Sequence[str] = ()) -> None:
         """Show the recorded figures, or those of these names, in the order of recording."""
@@ -129,7 +188,7 @@ class Report:
             Column("value", "value", exact=True),
             Column("unit", "unit"),
         ]
-        _show(f"{caption}\n{as_text(columns, rows)}", as_html(columns, rows, caption))
+        self._show_table(caption, rows, columns)
 
     def plot(self, figure: go.Figure) -> None:
         """Show a figure of `workbench.figures`, with its text for those who cannot see it."""
@@ -165,13 +224,23 @@ class Report:
             verdict = f"all {len(self.checks)} checks passed" if self.checks else "nothing checked"
         state = "failed" if failed or not self.checks else "passed"
         _show(*self._header(state, verdict), display_id=_HEADER, update=True)
-        payload = {
+        payload: dict[str, Any] = {
             "title": self.title,
             "as_of": self.as_of.isoformat() if self.as_of else None,
             "figures": [figure.as_json() for figure in self.figures],
             "checks": [check.as_json() for check in self.checks],
+            "tables": [table.as_json() for table in self.tables],
             "verdict": state,
         }
+        run = context_of_run()
+        if run:
+            # Not in the stored outputs of a notebook, which are the same on every machine.
+            payload["run"] = {
+                "id": run.get("run"),
+                "read": sorted(self.session.read),
+                "modules": imported(self.session.settings.project),
+                "query_s": round(self.session.query_s, 3),
+            }
         _display({MIME: payload, "text/plain": verdict})
 
     def _header(self, state: str, verdict: str = "not finished") -> tuple[str, str]:
@@ -181,13 +250,16 @@ class Report:
             "as of": show_moment(self.as_of) if self.as_of else "no data",
             "newest event": _moment(self.session.newest_event("market.trades")),
             "newest commit": _moment(committed),
+            "freshness": self._freshness["words"] if self._freshness else "not graded",
             "verdict": verdict,
         }
         mark = {"passed": "✔ ", "failed": "✘ "}.get(state, "")
         lines["verdict"] = mark + lines["verdict"]
         text = "\n".join([self.title, *(f"{name}: {value}" for name, value in lines.items())])
+        grade = self._freshness["grade"] if self._freshness else ""
         cells = "".join(
-            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+            f"<div{f' class={grade}' if name == 'freshness' and grade else ''}>"
+            f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
             for name, value in lines.items()
         )
         return text, f'<dl class="report-header {state}">{cells}</dl>'

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from hashlib import sha256
 from html import escape
 from typing import Any
 
 from workbench.lake.table_text import shown
-from workbench.reports.checks import show
+from workbench.reports.checks import plain, show
+
+#: Rows of a table that report.json keeps; a digest covers all of them.
+KEPT_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,62 @@ class Column:
 
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """A table of a report as two runs are compared by it.
+
+    Parameters
+    ----------
+    name
+        Its name; one report has it once.
+    columns
+        The columns shown.
+    rows
+        The rows, with the exact values of these columns.
+    key
+        Columns that tell one row from another; found when empty.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    rows: Rows
+    key: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as report.json keeps it: exact values, at most `KEPT_ROWS` rows."""
+        names = [column.name for column in self.columns]
+        rows = [{name: _plain(row[name]) for name in names} for row in self.rows]
+        text = json.dumps(rows, sort_keys=True, default=str)
+        return {
+            "name": self.name,
+            "columns": [asdict(column) for column in self.columns],
+            "key": list(self.key) or _key(self.columns, rows),
+            "row_count": len(rows),
+            "sha256": sha256(text.encode()).hexdigest(),
+            "rows": rows[:KEPT_ROWS],
+        }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can carry it, inside of lists and structs as well."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    value = plain(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _key(columns: Sequence[Column], rows: Rows) -> list[str]:
+    """The fewest leading columns without numbers that no two rows share; none: by position."""
+    names = [column.name for column in columns if not column.is_number]
+    for count in range(1, len(names) + 1):
+        head = names[:count]
+        if len({tuple(str(row[name]) for name in head) for row in rows}) == len(rows):
+            return head
+    return []
 
 
 def as_text(columns: Sequence[Column], rows: Rows) -> str:
