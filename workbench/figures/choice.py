@@ -10,17 +10,8 @@ import plotly.graph_objects as go
 import pyarrow as pa
 
 from workbench.errors import UsageError, did_you_mean
-from workbench.figures.template import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    empty,
-    figure,
-    short,
-)
+from workbench.figures.data_table import is_number
+from workbench.figures.template import Theme, empty, figure, literal, numbers, short, theme_of
 
 if TYPE_CHECKING:
     from workbench.lake.result import Result
@@ -30,13 +21,8 @@ NAME = "plain"
 MOST_POINTS = 20_000
 MOST_BARS = 40
 MOST_LINES = 6
-_LOOKS = tuple(
-    zip(
-        (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE),
-        ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot"),
-        strict=True,
-    )
-)
+#: Lines differ in dash too; after the three colours the dashes tell them apart.
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def draw(result: Result, name: str, options: Mapping[str, Any]) -> go.Figure:
@@ -77,6 +63,7 @@ def plain(
     x: str | None = None,
     y: str | Sequence[str] | None = None,
     title: str | None = None,
+    theme: Theme | str = "light",
 ) -> go.Figure:
     """Draw a time and numbers as lines, a name and a number as bars.
 
@@ -94,6 +81,8 @@ def plain(
         The columns drawn; all numbers, or the first of them for bars, when None.
     title
         Replaces the caption.
+    theme
+        ``light`` or ``dark``.
 
     Raises
     ------
@@ -106,11 +95,12 @@ def plain(
     >>> print(plain(table).layout.meta["alt"])
     orders by side. BUY 3, SELL 4.
     """
+    look = theme_of(theme)
     axes = _axes(table, x, (y,) if isinstance(y, str) else tuple(y) if y else None)
     told = title or caption or f"{', '.join(axes.y)} by {axes.x}"
     if not table.num_rows:
-        return empty(NAME, told)
-    return (_lines if axes.lines else _bars)(table, axes, told, units or {})
+        return empty(NAME, told, look)
+    return (_lines if axes.lines else _bars)(table, axes, told, units or {}, look)
 
 
 def _axes(table: pa.Table, x: str | None, y: tuple[str, ...] | None) -> _Axes:
@@ -118,7 +108,7 @@ def _axes(table: pa.Table, x: str | None, y: tuple[str, ...] | None) -> _Axes:
     for name in (*((x,) if x else ()), *(y or ())):
         if name not in names:
             raise UsageError(f"no column {name!r}", hint=did_you_mean(name, names))
-    numbers = [field.name for field in table.schema if _is_number(field.type)]
+    numbers = [field.name for field in table.schema if is_number(field.type)]
     times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
     texts = [field.name for field in table.schema if _is_text(field.type)]
     for name in y or ():
@@ -136,12 +126,6 @@ def _axes(table: pa.Table, x: str | None, y: tuple[str, ...] | None) -> _Axes:
     return _Axes(over, drawn[:1], lines=True, by=by)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
-
-
 def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
@@ -156,19 +140,16 @@ def _what_would_be(table: pa.Table) -> str:
     )
 
 
-def _floats(table: pa.Table, column: str) -> list[float | None]:
-    values = table[column].to_pylist()
-    return [None if value is None else float(value) for value in values]
-
-
 def _axis_title(name: str, units: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {"title": {"text": f"{name} ({units[name]})" if name in units else name}}
 
 
-def _bars(table: pa.Table, axes: _Axes, title: str, units: Mapping[str, str]) -> go.Figure:
+def _bars(
+    table: pa.Table, axes: _Axes, title: str, units: Mapping[str, str], look: Theme
+) -> go.Figure:
     head, value = table.slice(0, MOST_BARS), axes.y[0]
     names = ["(none)" if name is None else str(name) for name in head[axes.x].to_pylist()]
-    values = _floats(head, value)
+    values = numbers(head, value)
     told = ["no value" if number is None else short(number) for number in values]
     shown = (
         f"{title} (first {MOST_BARS} of {table.num_rows:,})" if len(table) > MOST_BARS else title
@@ -178,31 +159,36 @@ def _bars(table: pa.Table, axes: _Axes, title: str, units: Mapping[str, str]) ->
         y=list(range(len(names))),
         x=values,
         orientation="h",
-        marker_color=BLUE,
+        marker_color=look.first,
         text=told,
         textposition="outside",
         cliponaxis=False,
-        customdata=names,
+        customdata=[literal(name) for name in names],
         hovertemplate="%{customdata}: %{x:,}<extra></extra>",
     )
     words = ", ".join(f"{name} {text}" for name, text in zip(names, told, strict=True))
     return figure(
         [bars],
         name=NAME,
-        title=_text(shown),
+        title=shown,
         alt=f"{shown}. {words}.",
+        data=head,
+        theme=look,
+        units=units,
         height=110 + 28 * len(names),
         xaxis=_axis_title(value, units),
         yaxis={
             "autorange": "reversed",
             "showgrid": False,
             "tickvals": list(range(len(names))),
-            "ticktext": [_text(name) for name in names],
+            "ticktext": [literal(name) for name in names],
         },
     )
 
 
-def _lines(table: pa.Table, axes: _Axes, title: str, units: Mapping[str, str]) -> go.Figure:
+def _lines(
+    table: pa.Table, axes: _Axes, title: str, units: Mapping[str, str], look: Theme
+) -> go.Figure:
     if table.num_rows * len(axes.y) > MOST_POINTS:
         raise UsageError(
             f"{table.num_rows:,} rows are too many to see",
@@ -218,19 +204,22 @@ def _lines(table: pa.Table, axes: _Axes, title: str, units: Mapping[str, str]) -
         go.Scatter(
             x=times,
             y=values,
-            name=_text(name),
+            name=literal(name),
             mode="lines+markers" if len(times) <= 60 else "lines",
-            line={"color": colour, "dash": dash},
+            line={"color": (look.first, look.second, look.third)[number % 3], "dash": dash},
         )
-        for (name, times, values), (colour, dash) in zip(series, _LOOKS, strict=False)
+        for number, ((name, times, values), dash) in enumerate(zip(series, _DASHES, strict=False))
     ]
     words = "; ".join(_told_of(name, times, values) for name, times, values in series)
     one = axes.y[0] if len(axes.y) == 1 else None
     return figure(
         traces,
         name=NAME,
-        title=_text(title),
+        title=title,
         alt=f"{title}. {words}.",
+        data=table,
+        theme=look,
+        units=units,
         hovermode="x unified",
         showlegend=len(traces) > 1,
         xaxis=_axis_title(axes.x, units),
@@ -245,10 +234,10 @@ def _series(table: pa.Table, axes: _Axes) -> list[_Line]:
     """Name, times and values of every line, each in order of time."""
     times = table[axes.x].to_pylist()
     if axes.by is None:
-        return [(name, *_in_order(times, _floats(table, name))) for name in axes.y]
+        return [(name, *_in_order(times, numbers(table, name))) for name in axes.y]
     grouped: dict[str, tuple[list[Any], list[float | None]]] = {}
     names = table[axes.by].to_pylist()
-    for name, moment, value in zip(names, times, _floats(table, axes.y[0]), strict=True):
+    for name, moment, value in zip(names, times, numbers(table, axes.y[0]), strict=True):
         line = grouped.setdefault("(none)" if name is None else str(name), ([], []))
         line[0].append(moment)
         line[1].append(value)
@@ -269,8 +258,3 @@ def _told_of(name: str, times: Sequence[Any], values: Sequence[float | None]) ->
         return f"{name}: no values"
     span = f"from {times[0]} to {times[-1]}"
     return f"{name} {span}: {short(min(known))} to {short(max(known))}, at last {short(known[-1])}"
-
-
-def _text(value: str) -> str:
-    """A text that plotly draws as it is: it would read some of HTML."""
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import BLUE, empty, figure, short
+from workbench.figures.template import Theme, empty, figure, literal, short, theme_of
 
 NAME, TITLE = "top-symbols", "Top symbols by volume, and what it was worth"
 
 
-def top_symbols(table: pa.Table) -> go.Figure:
+def top_symbols(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     """Draw the volume of the most traded symbols, in the order of the table.
 
     Parameters
@@ -18,6 +18,8 @@ def top_symbols(table: pa.Table) -> go.Figure:
     table
         ``symbol``, ``total_volume`` [shares or coins], ``total_notional`` [quote currency],
         ``trade_count``, as `workbench.market.top_symbols` returns them.
+    theme
+        ``light`` or ``dark``.
 
     Examples
     --------
@@ -25,9 +27,10 @@ def top_symbols(table: pa.Table) -> go.Figure:
     >>> top_symbols(pa.Table.from_pylist([row])).layout.meta["alt"]
     'Top symbols by volume, and what it was worth. A 30 worth 1.5 k.'
     """
+    look = theme_of(theme)
     rows = table.to_pylist()
     if not rows:
-        return empty(NAME, TITLE)
+        return empty(NAME, TITLE, look)
     values = [float(row["total_volume"]) for row in rows]
     told = [
         f"{short(value)} worth {short(float(row['total_notional']))}"
@@ -35,9 +38,9 @@ def top_symbols(table: pa.Table) -> go.Figure:
     ]
     bars = go.Bar(
         x=values,
-        y=[row["symbol"] for row in rows],
+        y=[literal(row["symbol"]) for row in rows],
         orientation="h",
-        marker_color=BLUE,
+        marker_color=look.first,
         text=told,
         textposition="outside",
         cliponaxis=False,
@@ -50,7 +53,9 @@ def top_symbols(table: pa.Table) -> go.Figure:
         name=NAME,
         title=TITLE,
         alt=f"{TITLE}. {words}.",
+        data=table,
+        theme=look,
         height=110 + 28 * len(rows),
-        xaxis={"title": {"text": "volume (shares or coins)"}, "range": [0, 1.3 * max(values)]},
+        xaxis={"title": {"text": "volume (shares or coins)"}, "range": [0, 1.35 * max(values)]},
         yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
@@ -55,6 +54,7 @@ class Report:
         self.checks: list[Check] = []
         self.tables: list[NamedTable] = []
         self._freshness = context_of_run().get("freshness")
+        self._drawn: dict[str, int] = {}
 
     # ------------------------------------------------------------ what it stands for
 
@@ -191,25 +191,23 @@ class Report:
         self._show_table(caption, rows, columns)
 
     def plot(self, figure: go.Figure) -> None:
-        """Show a figure of `workbench.figures`, with its text for those who cannot see it."""
-        from plotly.io import to_html
+        """Show a figure of `workbench.figures`, with its text and the table of its rows.
 
-        meta = figure.layout.meta
-        drawn = to_html(
-            figure,
-            full_html=False,
-            include_plotlyjs=False,
-            div_id=meta["id"],
-            config={"displayModeBar": False, "responsive": True},
+        A second figure of one kind gets an id of its own: the name with a number.
+        """
+        from workbench.figures.shown import figure_html, plotly_bundle
+
+        name = figure.layout.meta["id"]
+        self._drawn[name] = number = self._drawn.get(name, 0) + 1
+        div_id = name if number == 1 else f"{name}-{number}"
+        # JupyterLab draws the bundle; the HTML page has plotly.js and uses the other.
+        _display(
+            {
+                "text/plain": figure.layout.meta["alt"],
+                "text/html": figure_html(figure, div_id),
+                **plotly_bundle(figure),
+            }
         )
-        alt = escape(meta["alt"], quote=True)
-        html = (
-            f'<figure role="img" aria-label="{alt}">{drawn}<figcaption>{alt}</figcaption></figure>'
-        )
-        bundle = {"text/plain": meta["alt"], "text/html": html}
-        # JupyterLab draws this one; the HTML page has plotly.js and uses the other.
-        bundle["application/vnd.plotly.v1+json"] = json.loads(figure.to_json())
-        _display(bundle)
 
     def header(self) -> None:
         """Show title, as-of, freshness and, once the report is finished, the verdict."""
