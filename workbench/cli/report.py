@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.output import format_options, print_json, print_rows, progress
+from workbench.cli.report_schedule import COMMANDS
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 @click.group()
 def command() -> None:
     """Run a notebook as a validated report; list and show what was run."""
+
+
+for _scheduling in COMMANDS:
+    command.add_command(_scheduling)
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:
