@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_origin
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -41,6 +42,14 @@ def _not_empty(value: Any) -> Any:
 
 
 GivenPath = Annotated[Path, BeforeValidator(_not_empty)]
+
+
+def _split(value: Any) -> Any:
+    # As in PATH: a variable of the environment is one text.
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+GivenPaths = Annotated[tuple[GivenPath, ...], NoDecode, BeforeValidator(_split)]
 
 
 class KafkaSettings(BaseModel, extra="forbid"):
@@ -111,6 +120,13 @@ class DuckDBSettings(BaseModel, extra="forbid"):
     memory_limit: str = "2GB"
     max_temp_directory_size: str = "10GB"
     threads: int | None = Field(default=None, ge=1)
+
+
+class SqlSettings(BaseModel, extra="forbid"):
+    """What text that somebody types may read besides the lake."""
+
+    #: Folders whose files queries of `workbench sql` may read and join with the lake's tables.
+    allowed_directories: GivenPaths = ()
 
 
 Percent = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=6)]
@@ -208,6 +224,7 @@ class Settings(BaseSettings):
     flink: FlinkSettings = FlinkSettings()
     lake: LakeSettings = LakeSettings()
     duckdb: DuckDBSettings = DuckDBSettings()
+    sql: SqlSettings = SqlSettings()
     stack: StackSettings = StackSettings()
     reference: ReferenceSettings = ReferenceSettings()
     alerts: AlertSettings = AlertSettings()
@@ -235,6 +252,24 @@ class Settings(BaseSettings):
     def warehouse(self) -> Path:
         """Absolute folder of the embedded lake."""
         return (self.project / self.lake.warehouse).resolve()
+
+    @property
+    def readable_folders(self) -> list[Path]:
+        """Absolute folders that typed queries may read besides the lake.
+
+        Raises
+        ------
+        UsageError
+            Where one of them holds the settings: passwords may be among them.
+        """
+        folders = [(self.project / given).resolve() for given in self.sql.allowed_directories]
+        for folder in folders:
+            if self.project.resolve().is_relative_to(folder):
+                raise UsageError(
+                    f"setting sql.allowed_directories: {str(folder)!r} holds {CONFIG_FILE}",
+                    hint="name a folder with data alone, for example data",
+                )
+        return folders
 
     @property
     def symbols_file(self) -> Path:

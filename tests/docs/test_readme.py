@@ -145,7 +145,7 @@ def test_the_guide_has_every_setting_with_its_default() -> None:
     words = {None: "none", "": "empty"}
     wanted = {}
     for name, default in settings_of(Settings).items():
-        plain = "" if default == {} else default
+        plain = "" if default in ({}, ()) else default
         wanted[name] = words.get(plain, f"`{plain}`")
     assert dict(rows) == wanted
 

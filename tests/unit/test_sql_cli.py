@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from tests.unit.conftest import Land
 from tests.unit.lake_rows import at, trade
 from workbench.cli import main
 from workbench.cli.sql import command
-from workbench.cli.sql_shell import Shell
 from workbench.config import Settings
 from workbench.errors import LakeError, UsageError, WorkbenchError
 from workbench.lake.session import open_session
@@ -75,7 +73,13 @@ def test_a_plan_keeps_its_lines(project: Settings) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["-c", "SELECT 1", "-f", "/dev/null"], ["-c", " ; "], ["-c", "SELECT x FROM market.trades"]],
+    [
+        ["-c", "SELECT 1", "-f", "/dev/null"],
+        ["-c", "SELECT 1", "-p", "x=1"],
+        ["-c", "SELECT $x"],
+        ["-c", " ; "],
+        ["-c", "SELECT x FROM market.trades"],
+    ],
 )
 def test_mistakes_have_exit_code_2_and_one_line(
     project: Settings, capsys: pytest.CaptureFixture[str], arguments: list[str]
@@ -226,48 +230,6 @@ def test_files_of_the_lake_may_be_read(project: Settings) -> None:
     )
     with open_session(project, read_only=True) as session:
         assert session.sql(query).rows() == [(2,)]
-
-
-def test_the_shell_answers_and_survives_mistakes(
-    project: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with open_session(project, read_only=True) as session:
-        shell = Shell(session, None)
-        assert shell.feed("", "SELECT count(*) AS n") == "SELECT count(*) AS n"
-        assert shell.feed("SELECT count(*) AS n", "FROM market.trades;") == ""
-        for line in (".tables", ".schema market.executions", ".help", ".refresh", ""):
-            assert shell.feed("", line) == ""
-        output = capsys.readouterr()
-        assert output.err == ""
-        assert output.out.splitlines()[:3] == ["n", "-", "2"]
-        assert "quote currency" in output.out
-        for line in (".tabels", ".schema market.trade", "SELECT simbol FROM market.trades;"):
-            shell.feed("", line)
-        assert capsys.readouterr().err.splitlines() == [
-            "error: no command '.tabels': did you mean '.tables'?",
-            "error: no table 'market.trade': did you mean 'market.trades'?",
-            "error: no column 'simbol': did you mean 'symbol'?",
-        ]
-
-
-def test_the_shell_completes_tables_and_columns(project: Settings) -> None:
-    with open_session(project, read_only=True) as session:
-        shell = Shell(session, None)
-        assert shell.complete("market.ex", 0) == "market.executions"
-        assert shell.complete("event_t", 0) == "event_time"
-        assert shell.complete("sel", 0) == "SELECT"
-        assert shell.complete("nothing_like_it", 0) is None
-
-
-def test_the_shell_keeps_its_history(
-    project: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    pytest.importorskip("readline")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 1;\n.quit\n"))
-    with open_session(project, read_only=True) as session:
-        Shell(session, None).run()
-    assert (tmp_path / "state/workbench/sql_history").is_file()
 
 
 @pytest.mark.parametrize(

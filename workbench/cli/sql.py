@@ -41,34 +41,67 @@ def _read(text: str | None, file: Path | None) -> str:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="Answer the statements of this file.",
 )
+@click.option("-q", "--query", "saved", metavar="NAME", help="Answer a saved query.")
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Bind a value to $NAME of the statements; may be given several times.",
+)
 @click.option(
     "--as-of",
     metavar="TIME",
     help="Read the snapshots committed up to then, ISO 8601, UTC; a date means its end.",
 )
 @format_options
-def command(text: str | None, file: Path | None, as_of: str | None, form: str | None) -> None:
+def command(
+    text: str | None,
+    file: Path | None,
+    saved: str | None,
+    params: tuple[str, ...],
+    as_of: str | None,
+    form: str | None,
+) -> None:
     """Ask in DuckDB SQL: market.trades, market.executions and the others (`.tables`).
 
-    Without -c and -f: statements from a pipe, or a shell with history and completion. The
-    tables are pinned when it starts. Nothing that is typed can change the lake, other files or
-    the settings.
+    Without -c, -f and -q: statements from a pipe, or a shell with history, completion and saved
+    queries. The tables are pinned when it starts. Nothing that is typed can change the lake,
+    other files or the settings; files are read only in sql.allowed_directories.
+
+    \b
+    workbench sql -c "FROM market.trades WHERE symbol = $symbol LIMIT 5" -p symbol=AAPL
+    workbench sql --as-of 2024-08-08 -f questions.sql --csv
+    workbench sql -c "FROM market.trades JOIN 'data/watchlist.csv' USING (symbol)"
     """
+    from workbench.cli.values import bound, check_used, parse_values
     from workbench.errors import UsageError
     from workbench.lake.session import open_session
 
-    if text is not None and file is not None:
-        raise UsageError("-c and -f cannot be used together")
+    if sum(given is not None for given in (text, file, saved)) > 1:
+        raise UsageError("-c, -f and -q cannot be used together")
+    values = parse_values(params)
     with open_session(as_of=as_of, read_only=True) as session:
-        if text is None and file is None and sys.stdin.isatty():
+        if text is None and file is None and saved is None and sys.stdin.isatty():
             from workbench.cli.sql_shell import Shell
 
+            if values:
+                raise UsageError("-p needs -c, -f or -q", hint="in the shell: .run NAME x=1")
             Shell(session, form).run()
             return
-        statements = session.statements(_read(text, file))
+        if saved is not None:
+            from workbench.cli.saved_queries import SavedQueries
+
+            asked = SavedQueries(session.settings).read(saved)
+        else:
+            asked = _read(text, file)
+        statements = session.statements(asked)
         if not statements:
             raise UsageError(
                 "nothing to ask", hint="for example: workbench sql -c 'FROM market.trades'"
             )
-        for statement in statements:
-            print_result(session.sql(statement), form)
+        wanted = [session.parameters(statement) for statement in statements]
+        check_used(values, [name for names in wanted for name in names])
+        for statement, names in zip(statements, wanted, strict=True):
+            print_result(session.sql(statement, bound(values, names)), form)

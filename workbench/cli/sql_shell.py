@@ -1,100 +1,107 @@
-"""The small shell of ``workbench sql``: lines in, tables out, until Ctrl-D."""
+"""The small shell of ``workbench sql``: statements in, tables out, until Ctrl-D."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import click
 
 from workbench.cli.answers import print_result
 from workbench.cli.output import print_rows
-from workbench.contracts import TABLES, table_named
+from workbench.cli.saved_queries import SavedQueries
+from workbench.cli.sql_prompt import Prompt, prompt_for
+from workbench.cli.values import bound, check_used, parse_values
 from workbench.errors import UsageError, WorkbenchError, did_you_mean
+from workbench.lake.completion import complete
+from workbench.lake.names import all_tables, require_table, units_of
 from workbench.lake.session import Session
-from workbench.lake.views import DERIVED, REFERENCE, quote_name
+from workbench.lake.views import quote_name
 
 HELP = """\
 A statement ends with ; and may take several lines. Ctrl-C drops it, Ctrl-D leaves.
-.tables        what can be queried, with rows and snapshots
-.schema NAME   the columns of a table, with types and units
-.refresh       pin the newest snapshots
-.help          this text
-.quit          leave"""
-KEYWORDS = "SELECT FROM WHERE GROUP BY ORDER LIMIT HAVING JOIN USING DESCRIBE SUMMARIZE EXPLAIN"
-HISTORY_LINES = 2_000
+.tables               what can be queried, with rows and snapshots
+.schema NAME          the columns of a table, with types and units
+.save NAME [replace]  keep the last statement as queries/NAME.sql
+.run NAME [x=1 ...]   answer a saved query; its $x is bound to 1
+.queries              the saved queries
+.refresh              pin the newest snapshots
+.help                 this text
+.quit                 leave"""
+_LEAVE = (".quit", ".exit")
 
 
 class Shell:
-    """Reads statements and dot commands, prints answers; errors are one line each."""
+    """Answers statements and dot commands; errors are one line each.
+
+    Parameters
+    ----------
+    session
+        A session for text that somebody typed: read-only.
+    form
+        ``csv``, ``json`` or ``md``; None prints tables.
+    """
 
     def __init__(self, session: Session, form: str | None) -> None:
         self.session = session
         self.form = form
-        self._words = sorted(
-            {
-                *KEYWORDS.split(),
-                *all_tables(),
-                *(column.name for table in TABLES for column in table.columns),
-            }
-        )
+        self.saved = SavedQueries(session.settings)
+        self._last = ""
         self._commands: dict[str, Callable[[str], None]] = {
             ".tables": lambda _: click.echo(repr(self.session.tables())),
             ".schema": self.schema,
+            ".save": self.save,
+            ".run": self.run_saved,
+            ".queries": lambda _: self.list_saved(),
             ".refresh": lambda _: click.echo(repr(self.session.refresh())),
             ".help": lambda _: click.echo(HELP),
         }
 
-    def run(self) -> None:
+    def run(self, prompt: Prompt | None = None) -> None:
         """Read until the end of input."""
         click.echo(f"{self.session!r}\n.help says more; Ctrl-D leaves.")
-        history = self._start_readline()
-        buffer = ""
+        prompt = prompt or prompt_for(is_complete, self.words)
         while True:
             try:
-                line = input("   ...> " if buffer else "lake> ")
+                text = prompt.ask().strip()
             except EOFError:
                 click.echo()
-                break
+                return
             except KeyboardInterrupt:
                 click.echo()
-                buffer = ""
                 continue
-            if not buffer and line.strip() in (".quit", ".exit"):
-                break
-            buffer = self.feed(buffer, line)
-        if history is not None:
-            self._save_history(history)
+            if text in _LEAVE:
+                return
+            self.answer(text)
 
-    def feed(self, buffer: str, line: str) -> str:
-        """Take one line; return what is still to be completed."""
-        text = f"{buffer}\n{line}" if buffer else line
-        if not text.strip():
-            return ""
+    def answer(self, text: str) -> None:
+        """Answer one command, or statements; what goes wrong is one line on stderr."""
         try:
-            if not buffer and line.lstrip().startswith("."):
-                self.dot(line.strip())
-                return ""
-            if not text.rstrip().endswith(";"):
-                return text
-            for statement in self.session.statements(text):
-                result = self.session.sql(statement)
-                # The shell shows what a repr shows; -c and --csv print every row.
-                if self.form is None and not statement.lower().startswith("explain"):
-                    click.echo(repr(result))
-                else:
-                    print_result(result, self.form)
+            if text.startswith("."):
+                self.dot(text)
+            elif text:
+                self.ask(text)
+                self._last = text
         except WorkbenchError as error:
             click.echo(f"error: {error}", err=True)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
-        return ""
+
+    def ask(self, text: str, values: Mapping[str, Any] | None = None) -> None:
+        """Answer the statements of a text."""
+        for statement in self.session.statements(text):
+            wanted = self.session.parameters(statement)
+            result = self.session.sql(statement, bound(values or {}, wanted))
+            # The shell shows what a repr shows; -c and --csv print every row.
+            if self.form is None and not statement.lower().startswith("explain"):
+                click.echo(repr(result))
+            else:
+                print_result(result, self.form)
 
     def dot(self, line: str) -> None:
         """Run a dot command."""
         name, _, argument = line.partition(" ")
+        name = name.rstrip(";")
         if name not in self._commands:
             known = [*self._commands, ".quit"]
             raise UsageError(f"no command {name!r}", hint=did_you_mean(name, known))
@@ -102,51 +109,67 @@ class Shell:
 
     def schema(self, name: str) -> None:
         """Print the columns of a table or view."""
-        known = all_tables()
-        if name not in known:
-            raise UsageError(f"no table {name!r}", hint=did_you_mean(name, known))
-        units: dict[str, str] = {}
-        base = DERIVED.get(name, name)
-        if base != REFERENCE:
-            units = {c.name: c.unit for c in table_named(base).columns if c.unit}
-        rows = self.session.sql(f"DESCRIBE {quote_name(name)}").rows()
+        table = require_table(name)
+        units = units_of(table)
+        rows = self.session.sql(f"DESCRIBE {quote_name(table)}").rows()
         print_rows(
             ("column", "type", "unit"),
             [(row[0], row[1], units.get(str(row[0]), "")) for row in rows],
             self.form or "table",
         )
 
-    def complete(self, text: str, state: int) -> str | None:
-        """Return the `state`-th word that `text` may become, as readline asks for it."""
-        start = text.lower()
-        found = [word for word in self._words if word.lower().startswith(start)]
-        return found[state] if state < len(found) else None
+    def save(self, argument: str) -> None:
+        """Keep the last statement under a name."""
+        name, _, option = argument.partition(" ")
+        if not self._last:
+            raise UsageError("nothing was asked yet", hint="answer a statement, then .save NAME")
+        if option not in ("", "replace"):
+            raise UsageError(f"no option {option!r}", hint=".save NAME replace")
+        click.echo(self.saved.save(name, self._last, replace=option == "replace"))
 
-    def _start_readline(self) -> Path | None:
-        """Turn on history and completion where the platform has them."""
+    def run_saved(self, argument: str) -> None:
+        """Answer a saved query, with values for its parameters."""
+        import shlex
+
         try:
-            import readline
-        except ImportError:
-            return None
-        readline.set_completer(self.complete)
-        readline.set_completer_delims(" \t\n,()=<>;'\"")
-        readline.parse_and_bind("tab: complete")
-        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        file = Path(state) / "workbench" / "sql_history"
-        with suppress(OSError):
-            readline.read_history_file(file)
-        return file
+            name, *texts = shlex.split(argument) or [""]
+        except ValueError as error:
+            raise UsageError(f"{argument!r} cannot be read: {error}") from error
+        query, values = self.saved.read(name), parse_values(texts)
+        check_used(values, self._wanted(query))
+        self.ask(query, values)
+        self._last = query
 
-    @staticmethod
-    def _save_history(file: Path) -> None:
-        import readline
+    def _wanted(self, query: str) -> list[str]:
+        statements = self.session.statements(query)
+        return [name for statement in statements for name in self.session.parameters(statement)]
 
-        with suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            readline.set_history_length(HISTORY_LINES)
-            readline.write_history_file(file)
+    def list_saved(self) -> None:
+        """Print the saved queries with their first lines."""
+        rows = [
+            (name, next(iter(self.saved.read(name).splitlines()), ""))
+            for name in self.saved.names()
+        ]
+        print_rows(("query", "begins with"), rows, self.form or "table")
+
+    def words(self, before: str, after: str) -> Iterable[tuple[str, str]]:
+        """What the word at the cursor may become, with its kind."""
+        if not before.startswith("."):
+            return [(each.text, each.kind) for each in complete(before, after)]
+        command, space, word = before.partition(" ")
+        if not space:
+            known = [(name, "command") for name in (*self._commands, ".quit")]
+            return [(name, kind) for name, kind in known if name.startswith(command)]
+        names = {".schema": all_tables, ".run": self.saved.names, ".save": self.saved.names}
+        found = names[command]() if command in names else []
+        return [(name, "name") for name in found if name.startswith(word)]
 
 
-def all_tables() -> list[str]:
-    """Return the names of everything that can be queried."""
-    return [*(table.name for table in TABLES), *DERIVED, REFERENCE]
+def is_complete(text: str) -> bool:
+    """Whether Enter sends a text: a command, a statement with its semicolon, or nothing.
+
+    >>> is_complete("SELECT 1"), is_complete("SELECT 1;"), is_complete(".tables")
+    (False, True, True)
+    """
+    text = text.strip()
+    return not text or text.startswith(".") or text.endswith(";")

@@ -296,10 +296,11 @@ def _enough_memory(settings: Settings) -> Iterator[None]:
 def _lock_down(
     connection: duckdb.DuckDBPyConnection, settings: Settings, pins: Mapping[str, Pin]
 ) -> None:
-    """Set DuckDB's own locks: no files but the lake's, no settings, no extensions."""
+    """Set DuckDB's own locks: no files but the lake's and those allowed, no settings."""
     # Tables of another catalog may lie outside the warehouse folder.
     places = {views.local_path(pin.source.location()) for pin in pins.values() if pin.source}
-    folders = sorted({f"{place.rstrip('/')}/" for place in {str(settings.warehouse), *places}})
+    places |= {str(settings.warehouse), *map(str, settings.readable_folders)}
+    folders = sorted({f"{place.rstrip('/')}/" for place in places})
     allowed = ", ".join(map(views.quote_text, folders))
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET allowed_directories = [{allowed}]")

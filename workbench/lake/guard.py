@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # `enable_logging` and `enable_profiling` write files, `query` and `json_execute_serialized_sql`
-# run text that nobody has judged: a list of what may is safer than one of what may not.
+# run text that nobody has judged: a list of what may is safer than one of what may not. `glob`
+# lists folders outside, through links that lead there.
 _READING_FUNCTIONS = {
-    "generate_series", "glob", "json_each", "json_tree", "parquet_file_metadata",
+    "generate_series", "json_each", "json_tree", "parquet_file_metadata",
     "parquet_metadata", "parquet_scan", "parquet_schema", "pragma_table_info", "pragma_version",
     "range", "read_blob", "read_csv", "read_csv_auto", "read_json", "read_json_auto",
     "read_json_objects", "read_ndjson", "read_ndjson_auto", "read_parquet", "read_text", "repeat",
