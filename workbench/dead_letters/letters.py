@@ -109,7 +109,8 @@ def _start(moment: Moment) -> datetime:
 
 
 @cache
-def _sql(ending: str) -> str:
+def letters_sql(ending: str) -> str:
+    """Return the query of the letters, each with its state, with this SELECT at its end."""
     text = files("workbench.dead_letters").joinpath("letters.sql").read_text(encoding="utf-8")
     return f"{text}{ending}"
 
@@ -151,7 +152,7 @@ def count_by_reason(
     [('missing-field', 2, 0, 0, datetime.datetime(...))]
     """
     rows: list[tuple[str, int, int, int, datetime]] = session.sql(
-        _sql(_COUNTS), selection.parameters()
+        letters_sql(_COUNTS), selection.parameters()
     ).rows()
     return rows
 
@@ -181,7 +182,11 @@ def find(
     [Letter(id=LetterId(topic='raw.trades', ...), ...)]
     """
     most = MOST_LETTERS + 1 if limit is None else limit
-    rows = session.sql(_sql(_ROWS), {**selection.parameters(), "limit": most}).arrow().to_pylist()
+    rows = (
+        session.sql(letters_sql(_ROWS), {**selection.parameters(), "limit": most})
+        .arrow()
+        .to_pylist()
+    )
     if limit is None and len(rows) > MOST_LETTERS:
         raise UsageError(
             f"more than {MOST_LETTERS:,} dead letters", hint="narrow it with --reason or --limit"

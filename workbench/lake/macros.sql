@@ -82,3 +82,21 @@ CREATE OR REPLACE MACRO percent_of_mean(volume, others, days) AS (
         units8(others)
     ))
 );
+
+-- a / b in percent, half-up to 4 decimals, of two whole numbers; null where b is not above zero.
+CREATE OR REPLACE MACRO percent_of(a, b) AS (
+    of_units4_wide(half_up(CAST(a AS HUGEINT) * CAST(1000000 AS HUGEINT), CAST(b AS HUGEINT)))
+);
+
+-- A notional in hundredths, half-up: what percentages of money are made from, so that they fit.
+CREATE OR REPLACE MACRO cents(x) AS (half_up(units16(x), 100000000000000));
+
+-- How many sample standard deviations a value lies above the mean of others, to 4 decimals; null
+-- with fewer than 5 others, or where they are all the same. The one figure with a square root, and
+-- so with doubles: the others must come in an order that does not change.
+CREATE OR REPLACE MACRO z_score(x, others) AS (
+    CASE WHEN len(others) >= 5 AND list_min(others) < list_max(others) THEN CAST(
+        (CAST(x AS DOUBLE) - list_avg(others)) / list_aggregate(others, 'stddev_samp')
+        AS DECIMAL(38, 4)
+    ) END
+);

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, localcontext
 
@@ -137,6 +138,11 @@ def per_unit(amount: Decimal, quantity: Decimal, decimals: int) -> Decimal | Non
     if not quantity:
         return None
     return _ROUNDING.quantize(_ROUNDING.divide(amount, quantity), Decimal(1).scaleb(-decimals))
+
+
+def exactly() -> AbstractContextManager[Context]:
+    """Return a context in which plain arithmetic is exact, or an error."""
+    return localcontext(_EXACT)
 
 
 def value_of(quantity: Decimal, price: Decimal) -> Decimal:

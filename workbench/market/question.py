@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from workbench.errors import UsageError
+from workbench.errors import UsageError, did_you_mean
 from workbench.lake.session import Session
 from workbench.lake.times import Moment, parse_moment
 
 TRADES = "market.trades"
+AGGREGATES = "market.trade_aggregates"
+ENRICHED = "market.enriched_trades"
+ALERTS = "market.price_alerts"
+BOOKS = "market.orderbook_metrics"
+DEAD_LETTERS = "ops.dead_letters"
+REPLAYS = "ops.dead_letter_replays"
+LATE_ROWS = "ops.late_rows"
 # An empty table has no newest event; any moment gives the same empty answer.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: 400 years: longer windows are slips of the keyboard, and overflow DuckDB's timestamps.
@@ -24,39 +32,53 @@ def sql_of(name: str) -> str:
     return files("workbench.market").joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
-def moment_of(session: Session, as_of: Moment | None) -> datetime | None:
-    """Return the moment a question is about: as asked, else the newest event in the trades.
+def moment_of(session: Session, as_of: Moment | None, *tables: str) -> datetime | None:
+    """Return the moment a question is about: as asked, else the newest event in the tables.
 
-    None where nothing was asked and the table is empty.
+    The tables are the trades when none is named. None where nothing was asked and all of them
+    are empty.
     """
     if as_of is not None:
         return parse_moment(as_of)
-    return session.newest_event(TRADES)
+    newest = (session.newest_event(table) for table in tables or (TRADES,))
+    return max((moment for moment in newest if moment), default=None)
 
 
-def window(session: Session, as_of: Moment | None, hours: object) -> dict[str, Any]:
+def midnight(moment: datetime) -> datetime:
+    """Return the beginning of a moment's UTC day."""
+    return datetime.combine(moment.date(), time(), UTC)
+
+
+def day_so_far(moment: datetime | None) -> dict[str, Any]:
+    """Return the bound values ``$midnight`` and ``$as_of`` (both inclusive) of a moment's day."""
+    bound = moment or EPOCH
+    return {"midnight": midnight(bound), "as_of": bound}
+
+
+def window(session: Session, as_of: Moment | None, hours: object, *tables: str) -> dict[str, Any]:
     """Return the bound values ``$since`` (exclusive) and ``$as_of`` (inclusive)."""
     number = isinstance(hours, int | float) and not isinstance(hours, bool)
     length = float(str(hours)) if number else 0.0
     if not 0 < length <= LONGEST_WINDOW_HOURS:
         raise UsageError(f"hours must be a number above 0, got {hours!r}")
-    moment = moment_of(session, as_of) or EPOCH
+    moment = moment_of(session, as_of, *tables) or EPOCH
     try:
         return {"since": moment - timedelta(hours=length), "as_of": moment}
     except OverflowError as error:
         raise UsageError(f"hours reaches before the year 1, got {hours!r}") from error
 
 
-def whole_number(name: str, value: object, least: int) -> int:
-    """Return a whole number that is large enough.
+def whole_number(name: str, value: object, least: int, most: int = 2**63 - 1) -> int:
+    """Return a whole number that is large enough, and not too large.
 
     Raises
     ------
     UsageError
         Names the argument and the value.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        upper = f" and at most {most:,}" if most < 2**63 - 1 else ""
+        raise UsageError(f"{name} must be a whole number of at least {least}{upper}, got {value!r}")
     return value
 
 
@@ -71,3 +93,37 @@ def identity(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{name} must be a name, got {value!r}")
     return value
+
+
+def choice(name: str, value: object, known: Iterable[str]) -> str:
+    """Return a word that is one of those known.
+
+    Raises
+    ------
+    UsageError
+        Names the argument, the value and the nearest.
+    """
+    words = list(known)
+    if value not in words:
+        raise UsageError(f"no {name} {value!r}", hint=did_you_mean(str(value), words))
+    return str(value)
+
+
+def require_symbol(session: Session, symbol: str) -> None:
+    """Refuse a symbol that neither traded nor is in the reference data.
+
+    A misspelt symbol would look like one that did not trade.
+
+    Raises
+    ------
+    UsageError
+        Names the nearest symbol that trades.
+    """
+    known = session.arrow(sql_of("known_symbol"), {"symbol": symbol})
+    if known.num_rows == 0 or known.column("known")[0].as_py():
+        return
+    traded = session.arrow(sql_of("traded_symbols")).column("symbol").to_pylist()
+    hint = did_you_mean(symbol.upper(), traded)
+    if not hint.startswith("did"):
+        hint = "workbench top lists those that trade"
+    raise UsageError(f"no symbol {symbol!r}", hint=hint)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from workbench.errors import UsageError, did_you_mean
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
-from workbench.market.question import EPOCH, TRADES, identity, moment_of, sql_of
+from workbench.market.question import (
+    EPOCH,
+    TRADES,
+    identity,
+    moment_of,
+    require_symbol,
+    sql_of,
+)
 
 UNITS = {
     "volume": "shares or coins",
     **{f"avg_volume_{days}d": "shares or coins a day" for days in (7, 30, 90)},
     **{f"pct_vs_{days}d": "%" for days in (7, 30, 90)},
+    **{f"z_score_{days}d": "standard deviations" for days in (7, 30, 90)},
     **{f"days_{days}d": "days with volume" for days in (7, 30, 90)},
 }
 
@@ -38,13 +45,20 @@ def volume_vs_history(session: Session, symbol: str, as_of: Moment | None = None
         One row: ``symbol``, ``day``, ``volume`` and ``avg_volume_7d``, ``_30d``, ``_90d``
         [shares or coins; means half-up to 8 decimals, null without a day of volume],
         ``pct_vs_7d``, ``_30d``, ``_90d`` [% above the mean, half-up to 2 decimals],
-        ``days_7d``, ``_30d``, ``_90d`` [days with volume in the mean]. Empty when the lake has
-        no executions.
+        ``days_7d``, ``_30d``, ``_90d`` [days with volume in the mean], ``z_score_7d``, ``_30d``,
+        ``_90d`` [sample standard deviations above the mean, 4 decimals; null with fewer than 5
+        days of volume, or where they are all the same]. Empty when the lake has no executions.
 
     Raises
     ------
     UsageError
         For a symbol that neither traded nor is in the reference data; names the nearest.
+
+    Notes
+    -----
+    The z-score (standard score) is (volume - mean) / s with s the sample standard deviation,
+    divisor n - 1: NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.6 and 1.3.5.17.
+    Volumes are skewed: it ranks what is unusual and is no probability.
 
     Examples
     --------
@@ -62,17 +76,5 @@ def volume_vs_history(session: Session, symbol: str, as_of: Moment | None = None
         as_of=moment,
         caption=f"Volume of {name} against its history",
     )
-    _require_known(session, name)
+    require_symbol(session, name)
     return result
-
-
-def _require_known(session: Session, symbol: str) -> None:
-    """A misspelt symbol would look like one that did not trade."""
-    known = session.arrow(sql_of("known_symbol"), {"symbol": symbol})
-    if known.num_rows == 0 or known.column("known")[0].as_py():
-        return
-    traded = session.arrow(sql_of("traded_symbols")).column("symbol").to_pylist()
-    hint = did_you_mean(symbol.upper(), traded)
-    if not hint.startswith("did"):
-        hint = "workbench top lists those that trade"
-    raise UsageError(f"no symbol {symbol!r}", hint=hint)

@@ -16,7 +16,11 @@ history AS (
         sum(volume) FILTER (WHERE day < $day) AS volume_90d,
         count(*) FILTER (WHERE day < $day AND day >= $day - 7) AS days_7d,
         count(*) FILTER (WHERE day < $day AND day >= $day - 30) AS days_30d,
-        count(*) FILTER (WHERE day < $day) AS days_90d
+        count(*) FILTER (WHERE day < $day) AS days_90d,
+        -- In order, so that two runs add up the same way.
+        list(volume ORDER BY day) FILTER (WHERE day < $day AND day >= $day - 7) AS volumes_7d,
+        list(volume ORDER BY day) FILTER (WHERE day < $day AND day >= $day - 30) AS volumes_30d,
+        list(volume ORDER BY day) FILTER (WHERE day < $day) AS volumes_90d
     FROM daily
 )
 SELECT
@@ -31,6 +35,9 @@ SELECT
     percent_of_mean(volume, volume_90d, days_90d) AS pct_vs_90d,
     days_7d,
     days_30d,
-    days_90d
+    days_90d,
+    z_score(volume, volumes_7d) AS z_score_7d,
+    z_score(volume, volumes_30d) AS z_score_30d,
+    z_score(volume, volumes_90d) AS z_score_90d
 FROM history
 WHERE EXISTS (FROM market.executions)

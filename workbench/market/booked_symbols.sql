@@ -1,0 +1,4 @@
+-- Symbols that have ever had an order book.
+SELECT DISTINCT symbol
+FROM market.orderbook_metrics
+ORDER BY symbol

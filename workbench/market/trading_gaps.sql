@@ -1,0 +1,19 @@
+-- Minutes from $midnight to $as_of in which a symbol did not trade, though it traded before and
+-- after: at least $minutes in a row.
+WITH traded AS (
+    SELECT DISTINCT symbol, date_trunc('minute', event_time) AS minute
+    FROM market.executions
+    WHERE event_time >= $midnight AND event_time <= $as_of
+      AND (CAST($symbol AS VARCHAR) IS NULL OR symbol = $symbol)
+),
+gaps AS (
+    SELECT
+        symbol,
+        minute + INTERVAL 1 MINUTE AS gap_start,
+        lead(minute) OVER (PARTITION BY symbol ORDER BY minute) AS gap_end
+    FROM traded
+)
+SELECT symbol, gap_start, gap_end, date_diff('minute', gap_start, gap_end) AS minutes
+FROM gaps
+WHERE date_diff('minute', gap_start, gap_end) >= $minutes
+ORDER BY minutes DESC, symbol, gap_start
