@@ -5,11 +5,15 @@ The pages are derived, never edited: a test compares them with what this file wo
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
+from docs.docstrings import page, parse
+from workbench import market
 from workbench.cli import cli
 from workbench.contracts import JOBS, RECORDS, TABLES, TOPICS, Field, Topic
 from workbench.contracts.records import MAX_FUTURE_MS, ORIGINAL_VALUE_CHARACTERS
@@ -161,14 +165,77 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "contracts.md": contracts_page}
+def questions_page() -> str:
+    """Return the list of the questions."""
+
+    def row(name: str) -> Sequence[object]:
+        summary, _ = parse(inspect.getdoc(getattr(market, name)) or "")
+        command = f"`workbench {COMMAND_OF[name]}`" if name in COMMAND_OF else ""
+        return f"[`{name}`]({name}.md)", summary.split("\n\n")[0].replace("``", "`"), command
+
+    return "\n".join(
+        [
+            HEAD,
+            "# Questions\n",
+            " ".join((inspect.getdoc(market) or "").split()).replace("``", "`") + "\n",
+            "`Result.sql` shows the query of an answer, `Result.plot()` draws it, the last line of what "
+            "is printed\nnames the snapshots that were read.\n",
+            _rows(("question", "what it answers", "from a shell"), map(row, market.__all__)),
+        ]
+    )
+
+
+#: The command that prints a question's answer.
+COMMAND_OF = {
+    "alert_outcomes": "alerts",
+    "data_quality": "quality",
+    "dead_letters": "quality dead-letters",
+    "duplicates": "quality duplicates",
+    "late_rows": "quality late",
+    "missing_reference": "quality unknown",
+    "order_rates": "orders",
+    "portfolio": "portfolio ACCOUNT",
+    "reconciliation": "quality flow",
+    "sector_performance": "sectors",
+    "spread_curve": "spread SYMBOL",
+    "top_symbols": "top",
+    "trading_gaps": "quality gaps",
+    "volume_profile": "profile SYMBOL",
+    "volume_vs_history": "volume SYMBOL",
+    "vwap_curve": "vwap SYMBOL",
+}
+
+
+def question_page(name: str) -> str:
+    """Return the page of one question: its docstring and its SQL."""
+    folder = Path(inspect.getfile(market)).parent
+    files = sorted(
+        file for file in folder.glob(f"{name}*.sql") if file.stem == name or name in SPLIT
+    )
+    parts = [HEAD, page(getattr(market, name), "workbench.market")]
+    if name in COMMAND_OF:
+        parts.append(f"From a shell: `workbench {COMMAND_OF[name]}`.\n")
+    parts.append("## SQL\n")
+    parts.append("Values are bound to the names that begin with `$`.\n")
+    parts += [f"```sql\n{file.read_text('utf-8').strip()}\n```\n" for file in files]
+    return "\n".join(parts)
+
+
+#: Questions of more than one query.
+SPLIT = ("portfolio_history", "portfolio")
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "contracts.md": contracts_page,
+    "questions/README.md": questions_page,
+    **{f"questions/{name}.md": partial(question_page, name) for name in market.__all__},
+}
 
 
 def main() -> None:
     """Write the pages that differ."""
-    FOLDER.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        file, text = FOLDER / name, page()
+    for name, written in PAGES.items():
+        file, text = FOLDER / name, written()
+        file.parent.mkdir(parents=True, exist_ok=True)
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
             print(f"written: docs/reference/{name}")

@@ -20,7 +20,8 @@ def test_the_page_is_what_the_code_says(name: str) -> None:
 
 
 def test_no_page_is_left_over() -> None:
-    assert {file.name for file in FOLDER.iterdir()} == set(PAGES)
+    written = (file for file in FOLDER.rglob("*") if file.is_file())
+    assert {file.relative_to(FOLDER).as_posix() for file in written} == set(PAGES)
 
 
 @pytest.mark.parametrize("name", COMMAND_NAMES)

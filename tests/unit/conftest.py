@@ -6,10 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.unit.lake_rows import trades
+from tests.unit.market_lake import MarketLake, build
 from workbench.config import Settings, load_settings
+
+# No test asserts a time: on a busy machine the first example of one may take long.
+hypothesis.settings.register_profile("workbench", deadline=None)
+hypothesis.settings.load_profile("workbench")
 
 Land = Callable[..., str | None]
 
@@ -46,4 +52,19 @@ def session(lake: Settings) -> Iterator[Any]:
     from workbench.lake.session import open_session
 
     with open_session(lake) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> MarketLake:
+    """A lake with rows in every table, made once; nobody writes to it."""
+    return build(tmp_path_factory.mktemp("market"))
+
+
+@pytest.fixture(scope="session")
+def market_session(market: MarketLake) -> Iterator[Any]:
+    """A session on it."""
+    from workbench.lake.session import open_session
+
+    with open_session(market.settings) as opened:
         yield opened

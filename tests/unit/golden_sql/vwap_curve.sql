@@ -1,0 +1,53 @@
+-- Price and VWAP of AAPL by the minute
+--
+-- minute: timestamp[us, tz=UTC] [UTC]
+-- price: decimal128(18, 8) [quote currency]
+-- low_price: decimal128(18, 8) [quote currency]
+-- high_price: decimal128(18, 8) [quote currency]
+-- trade_count: int64 [executions]
+-- volume: decimal128(38, 8) [shares or coins]
+-- notional: decimal128(38, 16) [quote currency]
+-- minute_vwap: decimal128(18, 4) [quote currency]
+-- day_volume: decimal128(38, 8) [shares or coins]
+-- day_notional: decimal128(38, 16) [quote currency]
+-- vwap: decimal128(18, 4) [quote currency]
+
+-- $symbol = 'AAPL'
+-- Whether $symbol has ever traded or is in the reference data; no row when nothing has traded.
+SELECT
+    EXISTS (FROM market.executions WHERE symbol = $symbol)
+    OR EXISTS (FROM reference.symbols WHERE symbol = $symbol) AS known
+WHERE EXISTS (FROM market.executions)
+
+-- $as_of = datetime.datetime(2024, 8, 8, 17, 53, 4, 111000, tzinfo=datetime.timezone.utc)
+-- $midnight = datetime.datetime(2024, 8, 8, 0, 0, tzinfo=datetime.timezone.utc)
+-- $symbol = 'AAPL'
+-- Executions of $symbol from $midnight to $as_of by the minute, and the day so far at its end.
+WITH minutes AS (
+    SELECT
+        date_trunc('minute', event_time) AS minute,
+        arg_max(price, (event_time, source_offset, source_partition, source_topic)) AS price,
+        min(price) AS low_price,
+        max(price) AS high_price,
+        count(*) AS trade_count,
+        sum(quantity) AS volume,
+        sum(notional(price, quantity)) AS notional
+    FROM market.executions
+    WHERE symbol = $symbol AND event_time >= $midnight AND event_time <= $as_of
+    GROUP BY minute
+)
+SELECT
+    minute,
+    price,
+    low_price,
+    high_price,
+    trade_count,
+    CAST(volume AS DECIMAL(38, 8)) AS volume,
+    CAST(notional AS DECIMAL(38, 16)) AS notional,
+    vwap(notional, volume) AS minute_vwap,
+    CAST(sum(volume) OVER day AS DECIMAL(38, 8)) AS day_volume,
+    CAST(sum(notional) OVER day AS DECIMAL(38, 16)) AS day_notional,
+    vwap(sum(notional) OVER day, sum(volume) OVER day) AS vwap
+FROM minutes
+WINDOW day AS (ORDER BY minute)
+ORDER BY minute

@@ -1,0 +1,82 @@
+"""One answer from a shell: each command prints what its question answers."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tests.unit.market_lake import MarketLake
+from workbench import market as questions
+from workbench.cli import cli
+from workbench.cli.quality import QUESTIONS
+from workbench.lake.session import Session
+
+CALLS: list[tuple[list[str], str, dict[str, Any]]] = [
+    (["vwap", "AAPL"], "vwap_curve", {"symbol": "AAPL"}),
+    (
+        ["profile", "MSFT", "--bucket", "5m", "--days", "4", "--as-of", "2024-08-07"],
+        "volume_profile",
+        {"symbol": "MSFT", "bucket": "5m", "days": 4, "as_of": "2024-08-07"},
+    ),
+    (["spread", "AAPL", "--minutes", "30"], "spread_curve", {"symbol": "AAPL", "minutes": 30}),
+    (["alerts", "--symbol", "XOM"], "alert_outcomes", {"symbol": "XOM"}),
+    (["orders", "--by", "venue", "--hours", "50"], "order_rates", {"by": "venue", "hours": 50}),
+    *(
+        (["quality", what], question, {})
+        for what, (question, _) in QUESTIONS.items()
+        if what != "summary"
+    ),
+    (["quality"], "data_quality", {}),
+    (
+        ["quality", "gaps", "--minutes", "60", "--symbol", "AAPL"],
+        "trading_gaps",
+        {"minutes": 60, "symbol": "AAPL"},
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def project(market: MarketLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(market.settings.project))
+
+
+def as_json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+@pytest.mark.parametrize(("line", "question", "arguments"), CALLS, ids=str)
+def test_a_command_prints_what_its_question_answers(
+    line: list[str], question: str, arguments: dict[str, Any], market_session: Session
+) -> None:
+    done = CliRunner().invoke(cli, [*line, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    expected = getattr(questions, question)(market_session, **arguments).arrow().to_pylist()
+    assert expected
+    assert json.loads(done.stdout) == [
+        {name: as_json(value) for name, value in row.items()} for row in expected
+    ]
+
+
+def test_a_table_has_units_and_says_when(market_session: Session) -> None:
+    done = CliRunner().invoke(cli, ["quality"], catch_exceptions=False)
+    assert "duplicate events" in done.stdout
+    assert "[%]" in done.stdout
+    assert "5 rows · as of 2024-08-08" in done.stdout
+
+
+def test_an_option_that_a_question_does_not_take_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["quality", "duplicates", "--minutes", "3"])
+    assert done.exit_code == 2
+    assert "duplicates takes no --minutes" in done.output
+
+
+def test_an_unknown_word_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["quality", "gap"])
+    assert done.exit_code == 2
