@@ -178,8 +178,8 @@ def questions_page() -> str:
             HEAD,
             "# Questions\n",
             " ".join((inspect.getdoc(market) or "").split()).replace("``", "`") + "\n",
-            "`Result.sql` shows the query of an answer, `Result.plot()` draws it, the last line of what "
-            "is printed\nnames the snapshots that were read.\n",
+            "`Result.sql` shows the query of an answer and `Result.plot()` draws it; the last line "
+            "of what is\nprinted names the snapshots that were read.\n",
             _rows(("question", "what it answers", "from a shell"), map(row, market.__all__)),
         ]
     )
@@ -209,9 +209,7 @@ COMMAND_OF = {
 def question_page(name: str) -> str:
     """Return the page of one question: its docstring and its SQL."""
     folder = Path(inspect.getfile(market)).parent
-    files = sorted(
-        file for file in folder.glob(f"{name}*.sql") if file.stem == name or name in SPLIT
-    )
+    files = [folder / f"{file}.sql" for file in SPLIT.get(name, (name,))]
     parts = [HEAD, page(getattr(market, name), "workbench.market")]
     if name in COMMAND_OF:
         parts.append(f"From a shell: `workbench {COMMAND_OF[name]}`.\n")
@@ -222,7 +220,7 @@ def question_page(name: str) -> str:
 
 
 #: Questions of more than one query.
-SPLIT = ("portfolio_history", "portfolio")
+SPLIT = {name: (f"{name}_fills", f"{name}_marks") for name in ("portfolio", "portfolio_history")}
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "contracts.md": contracts_page,

@@ -25,13 +25,13 @@ def page(function: Callable[..., Any], module: str, level: str = "#") -> str:
     summary, sections = parse(inspect.getdoc(function) or "")
     parts = [
         f"{level} {function.__name__}\n",
-        f"```python\n{module}.{function.__name__}{_signature(function)}\n```\n",
+        f"```text\n{module}.{function.__name__}{_signature(function)}\n```\n",
         _prose(summary),
     ]
     for name, body in sections:
         parts.append(f"{level}# {name}\n")
         if name == "Examples":
-            parts.append(f"```python\n{_example(body)}\n```\n")
+            parts.append(f"```pycon\n{_example(body)}\n```\n")
         elif name in ("Parameters", "Raises"):
             parts.append(_items(body))
         elif name == "Returns":

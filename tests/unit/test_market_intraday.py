@@ -58,7 +58,7 @@ def test_vwap_curve(
             half_up(Fraction(a) / Fraction(b), 4) for a, b in ((worth, here), (notional, volume))
         ]
         expected.append(
-            (minute, prices[-1], min(prices), max(prices), len(rows), here, worth, vwaps[0],
+            (symbol, minute, prices[-1], min(prices), max(prices), len(rows), here, worth, vwaps[0],
              volume, notional, vwaps[1])
         )  # fmt: skip
     assert vwap_curve(market_session, symbol, as_of).rows() == expected
@@ -154,6 +154,7 @@ def test_volume_profile(
         mean = Fraction(sum(before)) / len(before) if before else None
         expected.append(
             (
+                symbol,
                 start,
                 start + step,
                 len(today.get(number, [])),
@@ -225,6 +226,7 @@ def test_spread_curve(
         mids = [row["mid_price"] for row, _, _ in found if row["mid_price"] is not None]
         expected.append(
             (
+                "AAPL",
                 bucket,
                 bucket + length,
                 len(came),

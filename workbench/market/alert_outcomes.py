@@ -70,7 +70,8 @@ def alert_outcomes(
     -----
     The event-study convention of returns after a signal, from the price of the signal; see
     MacKinlay, "Event Studies in Economics and Finance", Journal of Economic Literature 35
-    (1997). No market return is taken off. What counts as an alert: ``docs/decisions/0013``.
+    (1997). No market return is taken off. What counts as an alert is in
+    ``docs/decisions/0013-alerts-and-books-by-arrival.md``.
 
     Examples
     --------
@@ -85,6 +86,7 @@ def alert_outcomes(
         units=UNITS,
         as_of=moment_of(session, as_of, ALERTS, TRADES),
         caption=f"Alerts of {name or 'all symbols'} in {hours:g} h, and what followed",
+        figure="alert_timeline",
     )
     if name is not None:
         require_symbol(session, name)

@@ -64,4 +64,5 @@ def data_quality(session: Session, as_of: Moment | None = None) -> Result:
         units=UNITS,
         as_of=moment,
         caption="Quality of the data",
+        figure="data_quality",
     )

@@ -71,4 +71,5 @@ def exposure_by_sector(
         units=UNITS,
         as_of=moment,
         caption=f"Exposure of {account or 'all accounts'} by sector",
+        figure="exposure_by_sector",
     )

@@ -73,4 +73,5 @@ def order_rates(
         units=UNITS,
         as_of=moment_of(session, as_of),
         caption=f"Orders by {group} in {hours:g} h",
+        figure="order_rates",
     )

@@ -108,6 +108,7 @@ def portfolio(
         units=UNITS,
         as_of=moment,
         caption=f"Portfolio of {account}",
+        figure="portfolio",
         table=_table(rows),
     )
 

@@ -120,6 +120,7 @@ def portfolio_history(
         units=UNITS,
         as_of=moment,
         caption=f"Portfolio of {account} by {every}",
+        figure="portfolio_history",
         table=_table(list(rows)),
     )
 

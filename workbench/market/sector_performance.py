@@ -66,4 +66,5 @@ def sector_performance(session: Session, hours: float = 24, as_of: Moment | None
         units=UNITS,
         as_of=moment_of(session, as_of),
         caption=f"Sectors in {hours:g} h",
+        figure="sectors",
     )

@@ -58,8 +58,9 @@ def spread_curve(
     Returns
     -------
     Result
-        One row per bucket with a book, in order of time: ``bucket_start``, ``bucket_end`` [UTC],
-        ``snapshots`` [order books that came in it], ``covered_s`` [seconds with a book],
+        One row per bucket with a book, in order of time: ``symbol``, ``bucket_start``,
+        ``bucket_end`` [UTC], ``snapshots`` [order books that came in it], ``covered_s`` [seconds
+        with a book],
         ``mid_price`` (the last with two sides), ``spread`` [quote currency] and ``spread_bps``
         [basis points] (time-weighted means, half-up to 4 decimals), ``median_spread_bps`` (of the
         snapshots, the lower one of two), ``bid_depth_5``, ``ask_depth_5`` [shares or coins on the
@@ -99,6 +100,7 @@ def spread_curve(
         units=UNITS,
         as_of=moment,
         caption=f"Order book of {name} by {minutes} min",
+        figure="spread_and_imbalance",
     )
     _require_book(session, name)
     return result

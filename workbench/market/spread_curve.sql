@@ -35,6 +35,7 @@ held AS (
     FROM buckets
 )
 SELECT
+    CAST($symbol AS VARCHAR) AS symbol,
     $midnight + to_microseconds(bucket * $bucket_us) AS bucket_start,
     $midnight + to_microseconds((bucket + 1) * $bucket_us) AS bucket_end,
     count(*) FILTER (here) AS snapshots,

@@ -64,4 +64,5 @@ def top_symbols(
         units=UNITS,
         as_of=moment_of(session, as_of),
         caption=f"Top {n} symbols by volume in {hours:g} h",
+        figure="top_symbols",
     )

@@ -87,6 +87,7 @@ def volume_anomalies(
         units=UNITS,
         as_of=moment,
         caption=f"Volume of the day against {days} days before, the most unusual first",
+        figure="volume_anomalies",
     )
 
 

@@ -66,12 +66,13 @@ def volume_profile(
     -------
     Result
         One row per bucket with volume on the day or in its history, in order of time:
-        ``bucket_start``, ``bucket_end`` [UTC]; ``trade_count`` [executions], ``volume`` [shares
-        or coins], ``share_pct`` and ``cumulative_share_pct`` [% of the day so far, half-up to 4
-        decimals, null on a day without volume]; ``avg_volume`` (mean of the bucket over the days
-        with volume, half-up to 8 decimals), ``avg_share_pct`` (mean of the bucket's shares of
-        those days up to the same time, half-up to 4 decimals), ``pct_vs_history`` [% of volume
-        above avg_volume, half-up to 2 decimals], ``days`` [days with volume in the means]; null
+        ``symbol``, ``bucket_start``, ``bucket_end`` [UTC]; ``trade_count`` [executions],
+        ``volume`` [shares or coins], ``share_pct`` and ``cumulative_share_pct`` [% of the day so
+        far, half-up to 4 decimals, null on a day without volume]; ``avg_volume`` (mean of
+        the bucket over the days with volume, half-up to 8 decimals), ``avg_share_pct``
+        (mean of the bucket's shares of those days up to the same time, half-up to 4
+        decimals), ``pct_vs_history`` [% of volume above avg_volume, half-up to 2 decimals],
+        ``days`` [days with volume in the means]; null
         without history. Empty when there is neither.
 
     Raises
@@ -107,6 +108,7 @@ def volume_profile(
         units=UNITS,
         as_of=moment,
         caption=f"Volume of {name} by {size} of the day",
+        figure="volume_profile",
     )
     require_symbol(session, name)
     return result

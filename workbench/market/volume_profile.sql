@@ -52,6 +52,7 @@ buckets AS (
     FULL JOIN history USING (minute)
 )
 SELECT
+    CAST($symbol AS VARCHAR) AS symbol,
     $midnight + to_minutes(minute) AS bucket_start,
     $midnight + to_minutes(minute + $window_minutes) AS bucket_end,
     trade_count,

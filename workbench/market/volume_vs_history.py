@@ -75,6 +75,7 @@ def volume_vs_history(session: Session, symbol: str, as_of: Moment | None = None
         units=UNITS,
         as_of=moment,
         caption=f"Volume of {name} against its history",
+        figure="volume_against_history",
     )
     require_symbol(session, name)
     return result

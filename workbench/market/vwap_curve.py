@@ -46,9 +46,9 @@ def vwap_curve(session: Session, symbol: str, as_of: Moment | None = None) -> Re
     Returns
     -------
     Result
-        One row per minute with an execution, in order of time: ``minute`` (its start),
-        ``price`` (the last of the minute), ``low_price``, ``high_price`` [quote currency],
-        ``trade_count`` [executions], ``volume`` [shares or coins], ``notional``,
+        One row per minute with an execution, in order of time: ``symbol``, ``minute`` (its
+        start), ``price`` (the last of the minute), ``low_price``, ``high_price`` [quote
+        currency], ``trade_count`` [executions], ``volume`` [shares or coins], ``notional``,
         ``minute_vwap`` (of the minute alone) [quote currency], and at the end of the minute
         ``day_volume``, ``day_notional`` and ``vwap`` of the day so far (day_notional /
         day_volume, half-up to 4 decimals). Empty on a day without executions.
@@ -78,6 +78,7 @@ def vwap_curve(session: Session, symbol: str, as_of: Moment | None = None) -> Re
         units=UNITS,
         as_of=moment,
         caption=f"Price and VWAP of {name} by the minute",
+        figure="price_and_vwap",
     )
     require_symbol(session, name)
     return result

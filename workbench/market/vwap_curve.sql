@@ -13,6 +13,7 @@ WITH minutes AS (
     GROUP BY minute
 )
 SELECT
+    CAST($symbol AS VARCHAR) AS symbol,
     minute,
     price,
     low_price,

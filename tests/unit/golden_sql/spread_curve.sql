@@ -1,5 +1,6 @@
 -- Order book of AAPL by 5 min
 --
+-- symbol: string
 -- bucket_start: timestamp[us, tz=UTC] [UTC]
 -- bucket_end: timestamp[us, tz=UTC] [UTC]
 -- snapshots: int64 [order books]
@@ -60,6 +61,7 @@ held AS (
     FROM buckets
 )
 SELECT
+    CAST($symbol AS VARCHAR) AS symbol,
     $midnight + to_microseconds(bucket * $bucket_us) AS bucket_start,
     $midnight + to_microseconds((bucket + 1) * $bucket_us) AS bucket_end,
     count(*) FILTER (here) AS snapshots,

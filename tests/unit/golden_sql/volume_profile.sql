@@ -1,5 +1,6 @@
 -- Volume of AAPL by 15m of the day
 --
+-- symbol: string
 -- bucket_start: timestamp[us, tz=UTC] [UTC]
 -- bucket_end: timestamp[us, tz=UTC] [UTC]
 -- trade_count: int64 [executions]
@@ -84,6 +85,7 @@ buckets AS (
     FULL JOIN history USING (minute)
 )
 SELECT
+    CAST($symbol AS VARCHAR) AS symbol,
     $midnight + to_minutes(minute) AS bucket_start,
     $midnight + to_minutes(minute + $window_minutes) AS bucket_end,
     trade_count,

@@ -1,5 +1,6 @@
 -- Price and VWAP of AAPL by the minute
 --
+-- symbol: string
 -- minute: timestamp[us, tz=UTC] [UTC]
 -- price: decimal128(18, 8) [quote currency]
 -- low_price: decimal128(18, 8) [quote currency]
@@ -37,6 +38,7 @@ WITH minutes AS (
     GROUP BY minute
 )
 SELECT
+    CAST($symbol AS VARCHAR) AS symbol,
     minute,
     price,
     low_price,
