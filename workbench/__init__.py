@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench import market as market
+    from workbench import reports as reports
     from workbench.lake.session import Session as Session
     from workbench.lake.session import open_session as open  # noqa: A004
     from workbench.notebook.current import refresh as refresh
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from workbench.notebook.current import sql as sql
 
 __version__ = "0.1.0"
-__all__ = ["Session", "__version__", "market", "open", "refresh", "session", "sql"]
+__all__ = ["Session", "__version__", "market", "open", "refresh", "reports", "session", "sql"]
 
 # Loaded on first use, so that `workbench --help` and `import workbench` stay fast.
 _LAZY = {
     "open": ("workbench.lake.session", "open_session"),
     "Session": ("workbench.lake.session", "Session"),
     "market": ("workbench.market", None),
+    "reports": ("workbench.reports", None),
     "refresh": ("workbench.notebook.current", "refresh"),
     "session": ("workbench.notebook.current", "session"),
     "sql": ("workbench.notebook.current", "sql"),

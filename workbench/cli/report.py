@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli import report_runs, report_schedule
 from workbench.cli.output import format_options, print_json, print_rows, progress
-from workbench.cli.report_schedule import COMMANDS
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Run a notebook as a validated report; list and show what was run."""
+    """Run a notebook as a validated report; list, compare and repeat what was run."""
 
 
-for _scheduling in COMMANDS:
-    command.add_command(_scheduling)
+for each in (*report_runs.COMMANDS, *report_schedule.COMMANDS):
+    command.add_command(each)
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

@@ -61,7 +61,9 @@ class PinnedDatabase:
         self._released: weakref.finalize[[], PinnedDatabase] | None = None
         self._connection = connect(settings)
         with _enough_memory(settings):
-            for schema in sorted({name.split(".")[0] for name in [*pins, views.REFERENCE]}):
+            for schema in sorted(
+                {name.split(".")[0] for name in [*pins, views.REFERENCE, views.REPORT_RUNS]}
+            ):
                 self._connection.execute(f"CREATE SCHEMA {views.quote_name(schema)}")
             _load_symbols(self._connection, symbols_in_force(settings))
         if any(pin.delete_count for pin in pins.values()):
@@ -101,6 +103,8 @@ class PinnedDatabase:
             if _names(sql, name):
                 tables.append(name)
         for name, base in views.DERIVED.items():
+            if base not in self.pins:
+                continue
             if broken := self.pins[base].broken:
                 _refuse(sql, name, broken)
                 continue
@@ -109,7 +113,26 @@ class PinnedDatabase:
                 self._make(name)
             if _names(sql, name) and base not in tables:
                 tables.append(base)
+        if listing or _names(sql, views.REPORT_RUNS):
+            self._make_report_runs()
         return tuple(tables)
+
+    def _make_report_runs(self) -> None:
+        """Copy the history of reports once: later queries of the session see the same runs."""
+        with self._lock:
+            if views.REPORT_RUNS in self._made:
+                return
+            from workbench.lake.report_runs import report_runs
+
+            target, cursor = views.quote_name(views.REPORT_RUNS), self.cursor()
+            cursor.register("kept_report_runs", report_runs(self.settings.project))
+            try:
+                cursor.execute(f"CREATE TABLE {target} AS SELECT * FROM kept_report_runs")
+            except duckdb.Error as error:
+                raise translate(error) from error
+            finally:
+                cursor.unregister("kept_report_runs")
+            self._made.add(views.REPORT_RUNS)
 
     def _make(self, name: str) -> None:
         with self._lock:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from workbench.contracts import TABLES, table_named
 from workbench.errors import UsageError, did_you_mean
 from workbench.ingest.reference import REQUIRED
-from workbench.lake.views import DERIVED, REFERENCE
+from workbench.lake.report_runs import COLUMNS as REPORT_RUN_COLUMNS
+from workbench.lake.views import DERIVED, REFERENCE, REPORT_RUNS
 
 #: Columns that a derived view has besides those of its table.
 _OWN = {"market.trade_aggregates_current": ("partials",)}
 
 
 def all_tables() -> list[str]:
-    """Return the names of tables, derived views and the reference data."""
-    return [*(table.name for table in TABLES), *DERIVED, REFERENCE]
+    """Return the names of tables, derived views, the reference data and the runs of reports."""
+    return [*(table.name for table in TABLES), *DERIVED, REFERENCE, REPORT_RUNS]
 
 
 def require_table(name: str) -> str:
@@ -59,13 +60,15 @@ def columns_of(name: str) -> tuple[str, ...]:
     """
     if name == REFERENCE:
         return REQUIRED
+    if name == REPORT_RUNS:
+        return REPORT_RUN_COLUMNS
     contract = table_named(DERIVED.get(name, name))
     return (*(column.name for column in contract.columns), *_OWN.get(name, ()))
 
 
 def units_of(name: str) -> dict[str, str]:
     """Return the unit of each column of a table or view that has one."""
-    if name == REFERENCE:
+    if name in (REFERENCE, REPORT_RUNS):
         return {}
     contract = table_named(DERIVED.get(name, name))
     return {column.name: column.unit for column in contract.columns if column.unit}

@@ -15,6 +15,7 @@ from workbench.lake import views
 from workbench.lake.database import Parameters, PinnedDatabase
 from workbench.lake.maintenance.leases import hold
 from workbench.lake.pins import Pin, resolve
+from workbench.lake.report_runs import DOC as REPORT_RUNS_DOC
 from workbench.lake.result import Result
 from workbench.lake.times import Moment, parse_moment, show_moment
 
@@ -244,6 +245,7 @@ class Session:
                 "doc": "Symbols, as the session opened.",
             }
         )
+        kinds.append({"table": views.REPORT_RUNS, "kind": "view", "doc": REPORT_RUNS_DOC})
         moment = pa.timestamp("us", "UTC")
         schema = pa.schema(
             [

@@ -26,6 +26,8 @@ DERIVED = {
     "market.trade_aggregates_current": "market.trade_aggregates",
 }
 REFERENCE = "reference.symbols"
+#: The kept runs of reports; read from their folders when a query names it.
+REPORT_RUNS = "ops.report_runs"
 _ICEBERG_TO_DUCKDB = {
     "string": "VARCHAR",
     "binary": "BLOB",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -138,6 +139,9 @@ def _register() -> None:
     from papermill.engines import NBClientEngine, papermill_engines
     from papermill.log import logger
     from papermill.utils import remove_args
+
+    # It does not know a default with a type; names are checked before it is called.
+    logger.setLevel(logging.ERROR)
 
     class Client(PapermillNotebookClient):  # type: ignore[misc]
         clock: _Clock

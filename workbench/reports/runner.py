@@ -139,7 +139,7 @@ def run_report(
         clock.stop("pin")
         with one_run(folder, wait=wait):
             if not force:
-                found = earlier_run(settings, spec.name, source, values, session.snapshots)
+                found = earlier_run(settings, spec.name, source, values, session.pins)
                 if found is not None:
                     return _with_pdf(found) if pdf and found.pdf is None else found
             order = Order(
@@ -329,7 +329,12 @@ def _read(
     """
     if notebook is None:
         return sorted(order.snapshots)
-    texts = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    texts = [
+        cell.source
+        for cell in notebook.cells
+        # The injected cell names every table.
+        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
     package = Path(workbench.__file__).parent
     for name in modules:
         if name.startswith("workbench/reports/"):
