@@ -381,6 +381,7 @@ def test_tables_lists_what_can_be_queried(land: Land, session: Session) -> None:
     listed = session.refresh().tables().arrow().to_pylist()
     assert [row["table"] for row in listed] == [
         *(table.name for table in TABLES), *DERIVED, "reference.symbols",
+            "ops.report_runs",
     ]  # fmt: skip
     first = listed[0]
     assert (first["rows"], first["files"], first["snapshot"]) == (2, 2, snapshot)
