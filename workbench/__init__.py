@@ -18,12 +18,24 @@ if TYPE_CHECKING:
     from workbench.notebook.current import refresh as refresh
     from workbench.notebook.current import session as session
     from workbench.notebook.current import sql as sql
+    from workbench.notebook.explorer import explore as explore
 
 __version__ = "0.1.0"
-__all__ = ["Session", "__version__", "market", "open", "refresh", "reports", "session", "sql"]
+__all__ = [
+    "Session",
+    "__version__",
+    "explore",
+    "market",
+    "open",
+    "refresh",
+    "reports",
+    "session",
+    "sql",
+]
 
 # Loaded on first use, so that `workbench --help` and `import workbench` stay fast.
 _LAZY = {
+    "explore": ("workbench.notebook.explorer", "explore"),
     "open": ("workbench.lake.session", "open_session"),
     "Session": ("workbench.lake.session", "Session"),
     "market": ("workbench.market", None),

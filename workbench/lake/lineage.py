@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,6 @@ from workbench.lake.table_text import html_table, text_table
 from workbench.lake.times import from_micros
 
 if TYPE_CHECKING:
-    from pyiceberg.table.snapshots import Snapshot
-
     from workbench.config import Settings
 
 _COLUMNS = (
@@ -137,7 +135,7 @@ def lineage_of(pin: Pin, settings: Settings | None = None) -> Lineage:
     name, snapshot = pin.table.name, pin.snapshot
     if snapshot is None:
         return Lineage(name, None, None, None)
-    markers = newest_markers(_ancestry(pin, snapshot)).values()
+    markers = newest_markers(pin.ancestry()).values()
     # One sink has another job id after each restart; what its last run wrote is the newest.
     newest: dict[str, FlinkCommit] = {}
     for marker in sorted(markers, key=lambda marker: -marker.timestamp_ms):
@@ -159,16 +157,6 @@ def lineage_of_all(pins: Iterable[Pin], settings: Settings | None = None) -> Lin
     """Return the lineage of several pinned tables, in order of their names."""
     ordered = sorted(pins, key=lambda pin: pin.table.name)
     return Lineages(lineage_of(pin, settings) for pin in ordered)
-
-
-def _ancestry(pin: Pin, snapshot: Snapshot) -> Iterator[Snapshot]:
-    """The snapshot and its parents, as far as they are kept."""
-    assert pin.source is not None
-    current: Snapshot | None = snapshot
-    while current is not None:
-        yield current
-        parent = current.parent_snapshot_id
-        current = pin.source.snapshot_by_id(parent) if parent is not None else None
 
 
 def _job_of(pin: Pin, job_id: str, settings: Settings | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -53,6 +53,25 @@ class Pin:
         if self.snapshot is None:
             return None
         return datetime.fromtimestamp(self.snapshot.timestamp_ms / 1000, UTC)
+
+    def ancestry(self) -> Iterator[Snapshot]:
+        """Yield the snapshot and its parents, as far as they are kept."""
+        current = self.snapshot
+        while current is not None and self.source is not None:
+            yield current
+            parent = current.parent_snapshot_id
+            current = self.source.snapshot_by_id(parent) if parent is not None else None
+
+    def history(self) -> list[tuple[str, datetime, str]]:
+        """Return id, time of the commit (UTC) and operation of these snapshots."""
+        return [
+            (
+                str(snapshot.snapshot_id),
+                datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
+                snapshot.summary.operation.value if snapshot.summary else "",
+            )
+            for snapshot in self.ancestry()
+        ]
 
     @cached_property
     def files(self) -> list[FileScanTask]:

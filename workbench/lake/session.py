@@ -267,6 +267,16 @@ class Session:
             newest = self.arrow(f"SELECT max({column}) FROM {name}").column(0)[0].as_py()
         return newest
 
+    def history(self, table: str) -> list[tuple[str, datetime, str]]:
+        """Return the kept snapshots of a table up to the pinned one, the newest first.
+
+        Returns
+        -------
+        list of tuple
+            Id (text), time of the commit (UTC) and operation. Empty for an empty table.
+        """
+        return self._database.pins[table].history()
+
     def refresh(self) -> Session:
         """Pin again: the newest snapshots, or the newest before the session's `as_of`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from datetime import datetime
 
 from workbench.errors import UsageError
 from workbench.lake.database import Parameters
@@ -15,7 +16,7 @@ from workbench.lake.times import Moment, parse_moment
 KEPT = 4
 _lock = threading.RLock()
 _current: Session | None = None
-_others: OrderedDict[str, Session] = OrderedDict()
+_others: OrderedDict[tuple[datetime | None, tuple[str, str] | None], Session] = OrderedDict()
 
 
 def session(use: Session | None = None) -> Session:
@@ -54,20 +55,30 @@ def session(use: Session | None = None) -> Session:
         return _current
 
 
-def session_at(as_of: Moment | None) -> Session:
+def session_at(as_of: Moment | None = None, snapshot: tuple[str, str] | None = None) -> Session:
     """Return the notebook's session, or one of the same lake pinned at another moment.
 
     The last few are kept, so that asking of the same moment again costs nothing.
+
+    Parameters
+    ----------
+    as_of
+        The snapshots committed up to then; a date means its end, UTC.
+    snapshot
+        A table and the id of its snapshot, which wins over `as_of`.
     """
     base = session()
-    if as_of is None:
+    if as_of is None and snapshot is None:
         return base
-    moment = parse_moment(as_of)
+    moment = parse_moment(as_of) if as_of is not None else None
     with _lock:
-        key = moment.isoformat()
+        key = (moment, snapshot)
         found = _others.pop(key, None)
         if found is None or found.closed:
-            found = open_session(base.settings, as_of=moment)
+            # What is not asked for stays as the notebook sees it.
+            pins = {} if moment else dict(base.snapshots)
+            pins |= dict([snapshot] if snapshot else [])
+            found = open_session(base.settings, as_of=moment, snapshots=pins)
         _others[key] = found
         # Not closed: answers that were not read yet still need theirs.
         while len(_others) > KEPT:
