@@ -10,12 +10,13 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 import traitlets
 
+from workbench.contracts import TABLES, Table
 from workbench.errors import UsageError, WorkbenchError
 from workbench.lake.names import all_tables, require_table
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment, show_moment
-from workbench.lake.views import DERIVED, REFERENCE, quote_name
+from workbench.lake.views import DERIVED, quote_name
 from workbench.notebook.current import session_at
 from workbench.notebook.exploration import (
     ALONE,
@@ -217,15 +218,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def _session(self) -> Session:
         """The session the answer is asked of: the notebook's, or one at another moment."""
-        table, snapshot = self._base(), self._snapshot.value
-        return session_at(
-            self._as_of.value.strip() or None, (table, snapshot) if snapshot else None
-        )
+        base, snapshot = self._base(), self._snapshot.value
+        chosen = (base.name, snapshot) if base and snapshot else None
+        return session_at(self._as_of.value.strip() or None, chosen)
 
-    def _base(self) -> str:
-        """The Iceberg table behind what is chosen."""
-        table: str = self._table.value
-        return DERIVED.get(table, table)
+    def _base(self) -> Table | None:
+        """The Iceberg table behind what is chosen; None for what is no table of the lake."""
+        name = DERIVED.get(self._table.value, self._table.value)
+        return next((table for table in TABLES if table.name == name), None)
 
     def _open(self) -> None:
         """Another table or moment: learn its columns and snapshots, then show it."""
@@ -245,12 +245,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def _described(self) -> dict[str, str]:
         session = session_at(self._as_of.value.strip() or None)
-        if self._table.value != REFERENCE:
+        base = self._base()
+        if base is not None:
             self._snapshot.options = [
                 ("as the session", _PINNED),
                 *(
                     (f"{show_moment(moment)} {operation}, {snapshot}", snapshot)
-                    for snapshot, moment, operation in session.history(self._base())
+                    for snapshot, moment, operation in session.history(base.name)
                 ),
             ]
         described = session.sql(f"DESCRIBE {quote_name(self._table.value)}")
@@ -288,8 +289,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             return
         state = self.state
         try:
-            newest = "" if self._base() == REFERENCE else _time_of(self._base())
-            query = query_of(state, self._columns, newest)
+            base = self._base()
+            query = query_of(state, self._columns, base.partition_by if base else "")
             result = self._session().sql(query.sql, query.parameters or None)
             rows = result._repr_html_()
         except WorkbenchError as error:
@@ -324,9 +325,3 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
     def _say(self, text: str) -> None:
         # A screen reader says it when it changes.
         self._said.value = f'<div role="status" aria-live="polite">{escape(text)}</div>'
-
-
-def _time_of(table: str) -> str:
-    from workbench.contracts import table_named
-
-    return table_named(table).partition_by
