@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench import reports as reports
     from workbench.lake.session import Session as Session
     from workbench.lake.session import open_session as open  # noqa: A004
+    from workbench.live_view import live as live
     from workbench.notebook.current import refresh as refresh
     from workbench.notebook.current import session as session
     from workbench.notebook.current import sql as sql
@@ -25,6 +26,7 @@ __all__ = [
     "Session",
     "__version__",
     "explore",
+    "live",
     "market",
     "open",
     "refresh",
@@ -40,6 +42,7 @@ _LAZY = {
     "Session": ("workbench.lake.session", "Session"),
     "market": ("workbench.market", None),
     "reports": ("workbench.reports", None),
+    "live": ("workbench.live_view", "live"),
     "refresh": ("workbench.notebook.current", "refresh"),
     "session": ("workbench.notebook.current", "session"),
     "sql": ("workbench.notebook.current", "sql"),
