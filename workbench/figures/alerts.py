@@ -10,7 +10,7 @@ from workbench.figures.template import Theme, empty, figure, literal, numbers, p
 
 NAME, TITLE = "alerts", "Price alerts"
 #: The worse, the larger; up and down are triangles that point there.
-_SIZES = dict(zip(SEVERITIES, (8, 10, 13, 17), strict=True))
+_SIZES = dict(zip(SEVERITIES, (11, 13, 16, 20), strict=True))
 MONEY = "quote currency"
 
 
@@ -72,7 +72,7 @@ def alert_timeline(
                 marker={
                     "symbol": mark,
                     "color": colour,
-                    "size": [_SIZES.get(row["severity"], 8) for row in those],
+                    "size": [_SIZES.get(row["severity"], 11) for row in those],
                     "line": {"color": look.paper, "width": 1},
                 },
                 text=[_told(row) for row in those],

@@ -5,14 +5,14 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import Theme, empty, figure, literal, numbers, theme_of
+from workbench.figures.template import Theme, bars, empty, figure, literal, numbers, theme_of
 
 NAME, TITLE = "order-rates", "What became of orders"
 #: Column, what it is called, pattern.
 _OUTCOMES = (
     ("fill_rate_pct", "filled", ""),
-    ("cancel_rate_pct", "cancelled", "/"),
-    ("reject_rate_pct", "rejected", "x"),
+    ("cancel_rate_pct", "cancelled", "-"),
+    ("reject_rate_pct", "rejected", "."),
 )
 
 
@@ -39,17 +39,17 @@ def order_rates(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
         return empty(NAME, TITLE, look)
     names = [literal(name) for name in table["name"].to_pylist()]
     colours = (look.first, look.soft, look.second)
-    bars, told = [], []
+    drawn, told = [], []
     for (column, outcome, pattern), colour in zip(_OUTCOMES, colours, strict=True):
         values = numbers(table, column)
         told.append([f"{value or 0:.1f} % {outcome}" for value in values])
-        bars.append(
+        drawn.append(
             go.Bar(
                 x=values,
                 y=names,
                 name=outcome,
                 orientation="h",
-                marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": look.paper}},
+                marker=bars(colour, pattern, look),
                 hovertemplate=f"%{{y}}: %{{x:.2f}} % {outcome}<extra></extra>",
             )
         )
@@ -58,7 +58,7 @@ def order_rates(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
         for row, parts in zip(table.to_pylist(), zip(*told, strict=True), strict=True)
     )
     return figure(
-        bars,
+        drawn,
         name=NAME,
         title=TITLE,
         alt=f"{TITLE}. {words}.",

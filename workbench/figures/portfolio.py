@@ -8,6 +8,7 @@ import pyarrow as pa
 from workbench.figures.template import (
     Theme,
     arrow,
+    bars,
     empty,
     figure,
     literal,
@@ -57,17 +58,15 @@ def portfolio(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
         f"{'short' if value < 0 else 'held'} {short(value)}, {arrow(profit)} {_signed(profit)}"
         for value, profit in zip(values, profits, strict=True)
     ]
-    bars = go.Bar(
+    drawn = go.Bar(
         x=values,
         y=[literal(row["symbol"]) for row in rows],
         orientation="h",
-        marker={
-            "color": [look.first if value >= 0 else look.second for value in values],
-            "pattern": {
-                "shape": ["" if value >= 0 else "/" for value in values],
-                "fgcolor": look.paper,
-            },
-        },
+        marker=bars(
+            [look.first if value >= 0 else look.second for value in values],
+            ["" if value >= 0 else "-" for value in values],
+            look,
+        ),
         text=told,
         textposition="outside",
         cliponaxis=False,
@@ -75,7 +74,7 @@ def portfolio(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     )
     words = ", ".join(f"{row['symbol']} {text}" for row, text in zip(rows, told, strict=True))
     return figure(
-        [bars],
+        [drawn],
         name=POSITIONS,
         title=POSITIONS_TITLE,
         alt=f"{POSITIONS_TITLE}. {words}.",
@@ -170,7 +169,7 @@ def exposure_by_sector(table: pa.Table, *, theme: Theme | str = "light") -> go.F
     traces = [
         go.Bar(x=longs, y=names, name="long", orientation="h", marker_color=look.first),
         go.Bar(x=[-(value or 0) for value in shorts], y=names, name="short", orientation="h",
-               marker={"color": look.second, "pattern": {"shape": "/", "fgcolor": look.paper}}),
+               marker=bars(look.second, "-", look)),
         go.Scatter(x=nets, y=names, name="net", mode="markers",
                    marker={"symbol": "diamond", "size": 11, "color": look.ink,
                            "line": {"width": 1.5, "color": look.paper}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import Theme, empty, figure, literal, theme_of
+from workbench.figures.template import Theme, bars, empty, figure, literal, theme_of
 
 NAME, TITLE = "data-quality", "Quality of the data"
 
@@ -39,14 +39,11 @@ def data_quality(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
         f"{row['found']:,} of {row['of_all']:,} {row['unit']} ({share:.3g} %)"
         for row, share in zip(rows, shares, strict=True)
     ]
-    bars = go.Bar(
+    drawn = go.Bar(
         x=shares,
         y=[f"{mark} {literal(row['measure'])}" for mark, row in zip(marks, rows, strict=True)],
         orientation="h",
-        marker={
-            "color": look.second,
-            "pattern": {"shape": "/", "fgcolor": look.paper},
-        },
+        marker=bars(look.second, "-", look),
         text=[literal(text) for text in told],
         textposition="outside",
         cliponaxis=False,
@@ -57,17 +54,14 @@ def data_quality(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
         for mark, row, text in zip(marks, rows, told, strict=True)
     )
     return figure(
-        [bars],
+        [drawn],
         name=NAME,
         title=TITLE,
         alt=f"{TITLE}. {words}.",
         data=table,
         theme=look,
         height=110 + 36 * len(rows),
-        xaxis={
-            "title": {"text": "% of what it is held against"},
-            "range": [0, 1.6 * max(*shares, 0.01)],
-            "ticksuffix": " %",
-        },
+        # The shares are written out; a scale beyond 100 % would be nonsense.
+        xaxis={"visible": False, "range": [0, 1.6 * max(*shares, 0.01)]},
         yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
     )

@@ -162,7 +162,7 @@ def sector_heatmap(table: pa.Table, *, theme: Theme | str = "light") -> go.Figur
         height=110 + 34 * len(rows),
         xaxis={"side": "top", "showgrid": False},
         yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
-        margin={"t": 84},
+        margin={"t": 96},
     )
 
 

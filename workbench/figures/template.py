@@ -82,7 +82,7 @@ THEMES: dict[str, Theme] = {"light": LIGHT, "dark": DARK}
 #: A theme, or one of its names: ``light``, ``dark``, or the name of its template.
 ThemeName = Literal["light", "dark", "workbench", "workbench-dark"]
 #: Bars that stand side by side differ in pattern as well.
-PATTERNS = ("", "/", ".")
+PATTERNS = ("", "-", ".")
 
 
 def theme_of(name: Theme | str) -> Theme:
@@ -120,14 +120,16 @@ def _template(theme: Theme) -> go.layout.Template:
             "colorway": [theme.first, theme.second, theme.third, theme.soft],
             "paper_bgcolor": theme.paper,
             "plot_bgcolor": theme.paper,
-            "margin": {"l": 64, "r": 24, "t": 56, "b": 48},
-            "title": {"x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 16}},
+            "margin": {"l": 64, "r": 24, "t": 72, "b": 48},
+            "title": {"x": 0, "xanchor": "left", "xref": "paper", "y": 1, "yref": "container",
+                      "yanchor": "top", "pad": {"t": 14}, "font": {"size": 16}},
             "legend": {"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 1,
                        "xanchor": "right"},
             "hoverlabel": {"font": {"size": 13, "color": theme.ink}, "bgcolor": theme.paper,
                            "bordercolor": theme.muted},
             "xaxis": axis,
-            "yaxis": axis,
+            # A bar that begins at the axis does not touch its name.
+            "yaxis": {**axis, "ticklabelstandoff": 6},
         }
     )  # fmt: skip
 
@@ -193,6 +195,20 @@ def empty(name: str, title: str, theme: Theme, height: int = 160, why: str = "no
     )
     drawn.add_annotation(text=literal(why), showarrow=False, font_size=16)
     return drawn
+
+
+def bars(colour: str | list[str], pattern: str | list[str], theme: Theme) -> dict[str, Any]:
+    """Return the marker of bars that differ in pattern as well as in colour."""
+    return {
+        "color": colour,
+        "pattern": {
+            "shape": pattern,
+            "bgcolor": colour,
+            "fgcolor": theme.paper,
+            "size": 10,
+            "solidity": 0.25,
+        },
+    }
 
 
 def literal(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import PATTERNS, Theme, empty, figure, literal, theme_of
+from workbench.figures.template import PATTERNS, Theme, bars, empty, figure, literal, theme_of
 
 NAME, TITLE = "volume-against-history", "Volume of the day against its mean day"
 ANOMALIES, ANOMALIES_TITLE = "volume-anomalies", "How unusual the volume of the day is"
@@ -40,11 +40,11 @@ def volume_against_history(table: pa.Table, *, theme: Theme | str = "light") -> 
     known = [row for row in rows if any(row[f"pct_vs_{days}d"] is not None for days in _WINDOWS)]
     if not known:
         return empty(NAME, TITLE, look, why="no days before to compare with" if rows else "no data")
-    bars = []
+    drawn_bars = []
     colours = (look.first, look.second, look.third)
     for days, colour, pattern in zip(_WINDOWS, colours, PATTERNS, strict=True):
         values = [row[f"pct_vs_{days}d"] for row in known]
-        bars.append(
+        drawn_bars.append(
             go.Bar(
                 name=f"{days} days before",
                 x=[literal(row["symbol"]) for row in known],
@@ -53,16 +53,7 @@ def volume_against_history(table: pa.Table, *, theme: Theme | str = "light") -> 
                 textposition="outside",
                 textangle=0,
                 cliponaxis=False,
-                marker={
-                    "color": colour,
-                    "pattern": {
-                        "shape": pattern,
-                        "fgcolor": look.paper,
-                        "bgcolor": colour,
-                        "size": 10,
-                        "solidity": 0.2,
-                    },
-                },
+                marker=bars(colour, pattern, look),
                 hovertemplate=f"%{{x}}: %{{y:+.2f}} % against {days} days %{{text}}<extra></extra>",
             )
         )
@@ -73,7 +64,7 @@ def volume_against_history(table: pa.Table, *, theme: Theme | str = "light") -> 
         if row["pct_vs_30d"] is not None
     )
     drawn = figure(
-        bars,
+        drawn_bars,
         name=NAME,
         title=TITLE,
         alt=f"{TITLE}. Against 30 days: {told or 'no data'}.",
@@ -122,14 +113,15 @@ def volume_anomalies(table: pa.Table, *, theme: Theme | str = "light") -> go.Fig
         f"{mark}{_z(score)}, {float(row['pct_vs_history']):+.0f} %"
         for mark, score, row in zip(marks, scores, rows, strict=True)
     ]
-    bars = go.Bar(
+    drawn = go.Bar(
         x=scores,
         y=[literal(row["symbol"]) for row in rows],
         orientation="h",
-        marker={
-            "color": [look.second if mark else look.first for mark in marks],
-            "pattern": {"shape": ["/" if mark else "" for mark in marks], "fgcolor": look.paper},
-        },
+        marker=bars(
+            [look.second if mark else look.first for mark in marks],
+            ["-" if mark else "" for mark in marks],
+            look,
+        ),
         text=told,
         textposition="outside",
         cliponaxis=False,
@@ -142,7 +134,7 @@ def volume_anomalies(table: pa.Table, *, theme: Theme | str = "light") -> go.Fig
     low, high = min(0.0, *scores), max(0.0, *scores)
     room = 0.35 * ((high - low) or 1.0)
     return figure(
-        [bars],
+        [drawn],
         name=ANOMALIES,
         title=ANOMALIES_TITLE,
         alt=f"{ANOMALIES_TITLE}. {words}.",
