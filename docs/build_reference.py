@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from docs.docstrings import page, parse
-from workbench import market
+from workbench import figures, market
 from workbench.cli import cli
 from workbench.contracts import JOBS, RECORDS, TABLES, TOPICS, Field, Topic
 from workbench.contracts.records import MAX_FUTURE_MS, ORIGINAL_VALUE_CHARACTERS
@@ -219,11 +219,46 @@ def question_page(name: str) -> str:
     return "\n".join(parts)
 
 
+def figures_page() -> str:
+    """Return the page of all figures: pictures and docstrings."""
+    names = ", ".join(f"[{name}](#{name})" for name in figure_names())
+    parts = [
+        HEAD,
+        "# Figures\n",
+        inspect.getdoc(figures) or "",
+        "\nThe pictures show a small generated lake, drawn by `python -m docs.build_figures`. "
+        "How to show and\nkeep figures: [guide](../guide.md#figures).\n",
+        f"{names}.\n",
+    ]
+    for name in figure_names():
+        heading, *rest = page(getattr(figures, name), "workbench.figures", "##").split("\n\n")
+        shown = [
+            f"![{name}, {'dark' if file.stem.endswith('-dark') else 'light'}]"
+            f"(../images/figures/{file.name})"
+            for file in pictures(name)
+        ]
+        parts.append("\n\n".join([heading, *shown, *rest]))
+    return "\n".join(parts)
+
+
+def figure_names() -> list[str]:
+    """Return the names of the functions that draw, in order."""
+    return [name for name in figures.__all__ if name not in ("data_table", "figure_html")]
+
+
+def pictures(name: str) -> list[Path]:
+    """Return the pictures of a figure, the light one first."""
+    folder = FOLDER.parent / "images" / "figures"
+    both = (folder / f"{name}{end}.png" for end in ("", "-dark"))
+    return [file for file in both if file.is_file()]
+
+
 #: Questions of more than one query.
 SPLIT = {name: (f"{name}_fills", f"{name}_marks") for name in ("portfolio", "portfolio_history")}
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "contracts.md": contracts_page,
+    "figures.md": figures_page,
     "questions/README.md": questions_page,
     **{f"questions/{name}.md": partial(question_page, name) for name in market.__all__},
 }

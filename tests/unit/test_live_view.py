@@ -314,8 +314,10 @@ def test_the_widget_draws_what_comes_and_says_so(broker: Broker) -> None:
     with opened() as live:
         wait_until(lambda: drawn_price(live) == 104, "a drawing of the last trade")
         assert live.symbol == "AAPL"
-        assert live.status.startswith("live · 5 rows in the window · all read")
-        assert "5 messages so far" in live._line.value
+        wait_until(
+            lambda: "live · 5 rows in the window · all read" in live._line.value, "the status line"
+        )
+        assert "5 messages so far" in live.status
         assert "VWAP at the end" in live._words[0].value and "<table" in live._words[0].value
 
 

@@ -127,7 +127,7 @@ def _template(theme: Theme) -> go.layout.Template:
                        "xanchor": "right"},
             "hoverlabel": {"font": {"size": 13, "color": theme.ink}, "bgcolor": theme.paper,
                            "bordercolor": theme.muted},
-            "xaxis": axis,
+            "xaxis": {**axis, "ticklabelstandoff": 4},
             # A bar that begins at the axis does not touch its name.
             "yaxis": {**axis, "ticklabelstandoff": 6},
         }
@@ -203,8 +203,10 @@ def bars(colour: str | list[str], pattern: str | list[str], theme: Theme) -> dic
         "color": colour,
         "pattern": {
             "shape": pattern,
-            "bgcolor": colour,
+            # Over the colour: in its place, bars of several colours lose theirs.
+            "fillmode": "overlay",
             "fgcolor": theme.paper,
+            "fgopacity": 0.9,
             "size": 10,
             "solidity": 0.25,
         },

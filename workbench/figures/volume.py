@@ -49,7 +49,7 @@ def volume_against_history(table: pa.Table, *, theme: Theme | str = "light") -> 
                 name=f"{days} days before",
                 x=[literal(row["symbol"]) for row in known],
                 y=[None if value is None else float(value) for value in values],
-                text=[_z(row.get(f"z_score_{days}d")) for row in known],
+                text=[_sigmas(row.get(f"z_score_{days}d")) for row in known],
                 textposition="outside",
                 textangle=0,
                 cliponaxis=False,
@@ -77,6 +77,10 @@ def volume_against_history(table: pa.Table, *, theme: Theme | str = "light") -> 
     )
     drawn.add_hline(y=0, line_color=look.muted, line_width=1)
     return drawn
+
+
+def _sigmas(value: object) -> str:
+    return "" if value is None else f"{float(str(value)):+.1f}σ"
 
 
 def _z(value: object) -> str:

@@ -62,10 +62,11 @@ class KafkaSource:
         ends = end_offsets(settings, topics)
         self._most = {topic: max(1, back // _count(ends, topic)) for topic in topics}
         self._consumer = make_consumer(settings)
-        for (topic, partition), end in ends.items():
+        for key, end in ends.items():
+            first = max(0, end - self._most[key[0]])
             # After a purge a topic begins anew, below where it had been read to.
-            if not end - self._most[topic] <= positions.get((topic, partition), -1) <= end:
-                positions[topic, partition] = max(0, end - self._most[topic])
+            if not first <= positions.get(key, -1) <= end:
+                positions[key] = first
         with kafka_errors(settings):
             self._consumer.assign(
                 [TopicPartition(topic_name(settings, t), p, at) for (t, p), at in positions.items()]
