@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from bench.answers import (
     minutes_lost_and_doubled,
     routed_lost_and_doubled,
 )
-from bench.lab import ROOT, SOURCE, Lab
+from bench.environments import environment_of
+from bench.lab import SOURCE, Lab
 from bench.outputs import Message, make_topics
 from bench.records import CLOSE_MS, Shape
 from workbench.contracts.topics import ROUTES, UNROUTABLE
@@ -149,20 +149,7 @@ def environment(lab: Lab, folder: str) -> Path:
         Where it cannot be installed; the message is in its ``stderr``.
     """
     lock = PEERS / folder / "requirements.lock"
-    home = lab.folder / "envs" / folder
-    python, made = home / "bin" / "python", home / "made-of"
-    if made.is_file() and made.read_text() == lock.read_text():
-        return python
-    lab.progress(f"making the environment of {folder}")
-    uv = ROOT / ".venv" / "uv" / "bin" / "uv"
-    for words in (
-        ["venv", "--quiet", "--clear", "--python", sys.executable, home],
-        ["pip", "sync", "--quiet", "--require-hashes", "--python", python, lock],
-    ):
-        command = [str(word) for word in (uv, *words)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    made.write_text(lock.read_text())
-    return python
+    return environment_of(lock, lab.folder / "envs" / folder, lab.progress)
 
 
 def version(lab: Lab, program: Program) -> str:

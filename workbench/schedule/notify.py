@@ -94,7 +94,8 @@ def shown_target(text: str) -> str:
         hidden = f"/{HIDDEN}" if parts.path.strip("/") or parts.query else ""
         return f"{parts.scheme}://{parts.netloc}{hidden}"
     words = shlex.split(text)
-    return " ".join(_without(word, secret) for word, secret in zip(words, _in(words), strict=True))
+    shown = (_without(word, secret) for word, secret in zip(words, _in(words), strict=True))
+    return " ".join(word if HIDDEN in word else shlex.quote(word) for word in shown)
 
 
 def _without(word: str, secret: str | None) -> str:

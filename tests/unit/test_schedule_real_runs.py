@@ -1,0 +1,99 @@
+"""A timer's call with real reports: real kernels that die, real data that is not there yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.report_notebook import DIES_ONCE, FAILS, PASSES, traded, write_report
+from tests.unit.test_schedule_run import FakeClock
+from workbench.config import Settings, load_settings
+from workbench.reports.runs import list_runs
+from workbench.schedule import freshness
+from workbench.schedule.freshness import why_stale
+from workbench.schedule.history import attempts
+from workbench.schedule.run import scheduled_run
+from workbench.schedule.schedules import Schedule
+
+#: Before the trade of the tests was landed.
+DUE = datetime(2026, 3, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Settings:
+    return traded(tmp_path)
+
+
+def schedule_of(settings: Settings, **values: object) -> Schedule:
+    made = {
+        "id": "market_day-000000",
+        "report": "market_day",
+        "at": "daily 00:00 UTC",
+        "created_at": DUE - timedelta(hours=1),
+        "project": settings.project,
+    }
+    return Schedule.model_validate(made | values)
+
+
+def test_a_dead_kernel_is_tried_again_and_a_failed_check_is_not(project):
+    write_report(project, DIES_ONCE, PASSES)
+    schedule, clock = schedule_of(project), FakeClock(DUE)
+    done = scheduled_run(project, schedule, clock=clock)
+    first, second = attempts(schedule)
+    assert done.error is None and clock.slept == [60]
+    assert (first.status, first.exit_code, second.status) == ("error", 5, "passed")
+    # Each attempt names its run: what the dead one did is kept, too.
+    runs = {run.id: run.folder for run in list_runs(project)}
+    assert {first.run: Path(first.folder), second.run: Path(second.folder)} == runs
+
+    write_report(project, FAILS)
+    clock.at += timedelta(days=1)
+    done = scheduled_run(project, schedule, clock=clock)
+    assert done.error.exit_code == 3 and clock.slept == [60]
+    assert done.attempt.failed_checks == ("volume",)
+
+
+# ---------------------------------------------------------------- fresh for the due time
+
+
+def test_a_lake_without_a_broker_is_fresh_once_something_is_committed_after_the_due_time(project):
+    now = datetime.now(UTC)
+    assert why_stale(project, now - timedelta(hours=1)) is None
+    assert "the last commit to market.trades was" in why_stale(project, now + timedelta(hours=1))
+
+
+def test_a_lake_without_the_table_is_not_fresh(tmp_path):
+    assert why_stale(load_settings(tmp_path), DUE) == "market.trades does not exist"
+
+
+class State:
+    """What a collector has found: how far behind, and the newest message."""
+
+    def __init__(self, behind: float | None, newest: datetime | None) -> None:
+        self.behind, self.newest = behind, {"raw.trades": newest} if newest else {}
+        table = type("Table", (), {"name": "market.trades", "exists": True, "committed_at": None})
+        self.tables = [table]
+
+    def behind_s(self, _: object) -> float | None:
+        return self.behind
+
+
+@pytest.mark.parametrize(
+    ("behind", "newest", "fresh"),
+    [
+        (0.0, DUE - timedelta(hours=2), True),  # a quiet market, all of it landed
+        (0.0, None, True),
+        (5.0, DUE - timedelta(hours=2), False),  # quiet, and the last minutes are missing
+        (5.0, DUE + timedelta(seconds=4), False),
+        (5.0, DUE + timedelta(seconds=5), True),  # what arrived at the due time is there
+        (3600.0, DUE + timedelta(hours=2), True),
+    ],
+)
+def test_fresh_is_what_has_all_that_had_arrived_at_the_due_time(
+    monkeypatch, project, behind, newest, fresh
+):
+    monkeypatch.setattr(freshness, "Collector", lambda _: type(
+        "Collector", (), {"collect": lambda *_, **__: State(behind, newest)})())  # fmt: skip
+    assert (why_stale(project, DUE) is None) == fresh
