@@ -20,8 +20,7 @@ from bench.records import CLOSE_MS, Shape
 from workbench.broker.clients import topic_name
 from workbench.config import Settings
 from workbench.contracts.topics import ROUTES, UNROUTABLE
-from workbench.jobs import Cluster, submit
-from workbench.jobs.control import cancel
+from workbench.jobs import Cluster, cancel, submit
 from workbench.lake import tables
 from workbench.lake.catalog import load_catalog
 

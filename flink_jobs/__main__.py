@@ -1,4 +1,4 @@
-"""``python -m flink_jobs``: one request as JSON on stdin, one answer a line on stdout.
+"""``python -m flink_jobs``: a request as one line of JSON on stdin, one answer a line on stdout.
 
 The workbench never imports PyFlink; it starts this process, with the environment of the Flink
 home, and speaks plain values with it::
@@ -10,10 +10,13 @@ home, and speaks plain values with it::
     {"command": "compile", "jobs": [{"name": "router", "deployment": {...}, "going": {...}}]}
     {"command": "explain", "jobs": [{"name": "router", "deployment": {...}}]}
 
-An answer is ``{"job": ..., "id": ..., "plan": ...}``, ``{"job": ..., "done": true}``, ``{"job":
-..., "plan": ...}``, ``{"job": ..., "incompatible": ...}`` where a job cannot go on from its state,
-or ``{"job": ..., "error": ...}``; after one of the last two nothing more is tried. What ``going``
-holds is in `flink_jobs.run.Going`.
+An answer is ``{"job": ..., "id": ...}``, ``{"job": ..., "done": true}``, ``{"job": ..., "plan":
+...}``, ``{"job": ..., "incompatible": ...}`` where a job cannot go on from its state, or ``{"job":
+..., "error": ...}``; after one of the last two nothing more is tried. What ``going`` holds is in
+`flink_jobs.run.Going`.
+
+Before a job is submitted comes ``{"job": ..., "starting": plan}``, and a line on stdin is waited
+for: who asked writes down first what is about to start. Where nobody is there any more, nothing is.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ def _reason(error: BaseException) -> str:
 
 def main() -> int:
     """Carry out the request on stdin."""
-    request: dict[str, Any] = json.load(sys.stdin)
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
     # Whatever libraries print goes to stderr; stdout carries answers only.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -49,6 +52,11 @@ def main() -> int:
     def answer(**values: Any) -> None:
         answers.write(json.dumps(values) + "\n")
         answers.flush()
+
+    def about_to_start(plan: str) -> None:
+        answer(job=name, starting=plan)
+        if not sys.stdin.readline():
+            raise SystemExit(1)
 
     from flink_jobs import run
     from flink_jobs.ddl import Deployment
@@ -62,8 +70,8 @@ def main() -> int:
         try:
             if request["command"] == "submit":
                 going = run.Going(**wanted["going"])
-                job_id, plan = run.submit(deployment, job, request["rest_url"], going)
-                answer(job=name, id=job_id, plan=plan)
+                job_id = run.submit(deployment, job, request["rest_url"], going, about_to_start)
+                answer(job=name, id=job_id)
             elif request["command"] == "batch":
                 staged, output, work = (Path(request[key]) for key in ("staged", "output", "work"))
                 (output / name).mkdir(parents=True)

@@ -378,7 +378,7 @@ def job_name(deployment: Deployment, job: Job) -> str:
 def sinks(mode: Mode, job: Job) -> list[str]:
     """Return the DDL of every topic sink of a job."""
     statements = []
-    if job.name == "router":
+    if job.routes:
         statements.append(routed_sink(mode, job))
     else:
         statements += [

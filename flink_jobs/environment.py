@@ -62,6 +62,7 @@ def streaming_environment(
     restore_from: str | None = None,
     *,
     drop_state: bool = False,
+    job_id: str | None = None,
 ) -> TableEnvironment:
     """Return an environment whose statements run as the job `name` on the cluster at `rest_url`.
 
@@ -77,6 +78,8 @@ def streaming_environment(
         URI of the savepoint or checkpoint to start from.
     drop_state
         Whether state that no operator claims is left behind, instead of an error.
+    job_id
+        The id that the job gets; one of Flink's choice when None.
     """
     address = urlparse(rest_url)
     values = {
@@ -88,6 +91,9 @@ def streaming_environment(
         "rest.address": address.hostname or "127.0.0.1",
         "rest.port": str(address.port or 8081),
     }
+    if job_id:
+        # Not in Flink's reference, but how it gives an application's job its id.
+        values["$internal.pipeline.job-id"] = job_id
     if restore_from:
         values["execution.state-recovery.path"] = restore_from
         values["execution.state-recovery.ignore-unclaimed-state"] = str(drop_state).lower()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,8 @@ class Going:
     drop_state: bool = False
     #: Run this compiled plan, instead of one from the job's SQL.
     plan: str | None = None
+    #: The id the job gets; one of Flink's choice when None.
+    job_id: str | None = None
 
 
 def _compiled(environment: TableEnvironment, parts: Statements, job: Job, going: Going) -> str:
@@ -85,8 +88,25 @@ def compiled(deployment: ddl.Deployment, job: Job, going: Going) -> str:
     return _compiled(environment, parts, job, going)
 
 
-def submit(deployment: ddl.Deployment, job: Job, rest_url: str, going: Going) -> tuple[str, str]:
-    """Start a job on the cluster at `rest_url`; return Flink's job id and the plan that runs.
+def submit(
+    deployment: ddl.Deployment,
+    job: Job,
+    rest_url: str,
+    going: Going,
+    about_to_start: Callable[[str], None],
+) -> str:
+    """Start a job on the cluster at `rest_url`; return Flink's job id.
+
+    Parameters
+    ----------
+    deployment, job
+        The job and what it is run with.
+    rest_url
+        Address of the JobManager's REST endpoint.
+    going
+        What it goes on from.
+    about_to_start
+        Told the compiled plan before the cluster hears of the job.
 
     Raises
     ------
@@ -96,7 +116,12 @@ def submit(deployment: ddl.Deployment, job: Job, rest_url: str, going: Going) ->
     name = ddl.job_name(deployment, job)
     mode = ddl.Stream(deployment)
     environment = streaming_environment(
-        deployment, rest_url, name, going.restore_from, drop_state=going.drop_state
+        deployment,
+        rest_url,
+        name,
+        going.restore_from,
+        drop_state=going.drop_state,
+        job_id=going.job_id,
     )
     parts = statements(mode, job)
     _register(environment, mode, parts)
@@ -104,10 +129,11 @@ def submit(deployment: ddl.Deployment, job: Job, rest_url: str, going: Going) ->
         plan = _compiled(environment, parts, job, going)
     else:
         plan = json.dumps(with_idle_timeout(json.loads(going.plan), deployment.source_idle_ms))
+    about_to_start(plan)
     loaded = environment.load_plan(PlanReference.from_json_string(plan))
     # PyFlink 2.1 hands a loaded plan the environment behind the environment, on which it fails.
     result = CompiledPlan(loaded._j_compiled_plan, environment).execute()
-    return str(result.get_job_client().get_job_id()), plan
+    return str(result.get_job_client().get_job_id())
 
 
 def run_batch(deployment: ddl.Deployment, job: Job, staged: Path, output: Path, work: Path) -> None:

@@ -15,7 +15,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -152,10 +160,23 @@ class AlertSettings(BaseModel, extra="forbid"):
     window_s: Seconds = 300
     #: After an alert, a symbol raises no other for this long.
     cooldown_s: Seconds = 60
-    #: What is known of a symbol is dropped after this time without prices; at least the window.
-    state_ttl_s: int = Field(default=600, ge=1, le=7 * 86_400)
     #: Symbols with rules of their own: ``[alerts.symbols.AAPL]``.
     symbols: dict[RuledSymbol, AlertRule] = {}
+    #: What is known of a symbol is dropped after this time without prices: no sooner than every
+    #: window and every cooldown is over.
+    state_ttl_s: int = Field(default=600, ge=1, le=7 * 86_400, validate_default=True)
+
+    @field_validator("state_ttl_s")
+    @classmethod
+    def _outlives_the_rules(cls, value: int, info: ValidationInfo) -> int:
+        for name in ("window_s", "cooldown_s"):
+            needed = {f"alerts.{name}": info.data.get(name, 0)}
+            for symbol, rule in info.data.get("symbols", {}).items():
+                needed[f"alerts.symbols.{symbol}.{name}"] = getattr(rule, name) or 0
+            longest = max(needed, key=lambda key: needed[key])
+            if needed[longest] > value:
+                raise ValueError(f"at least {longest} is needed, which is {needed[longest]}")
+        return value
 
 
 class StackSettings(BaseModel, extra="forbid"):

@@ -39,6 +39,8 @@ JOBS = ("landing", "router", "aggregates", "enrichment")
 #: The same and those of quotes and order books.
 ALL_JOBS = (*JOBS, "alerts", "orderbook")
 CHECKPOINT_MS = 1_000
+#: Longer than any fault: no partition is taken for idle, and the oracle can tell what may be late.
+IDLE_MS = 10 * 60 * 1000
 #: Recovery on a busy machine: a JVM, its classes, a back-off of the restart strategy.
 RECOVERY_S = 240
 CATCH_UP_S = 240
@@ -54,7 +56,12 @@ def project(stack: Stack, folder: Path, **flink: object) -> Settings:
         "stack": {**stack.settings.stack.model_dump(mode="json")},
         "kafka": {"topic_prefix": f"{name}."},
         "lake": {"warehouse": str(folder / "warehouse")},
-        "flink": {"deployment": name, "checkpoint_interval_ms": CHECKPOINT_MS, **flink},
+        "flink": {
+            "deployment": name,
+            "checkpoint_interval_ms": CHECKPOINT_MS,
+            "idle_timeout_ms": IDLE_MS,
+            **flink,
+        },
     }
     lines = []
     for section, values in sections.items():

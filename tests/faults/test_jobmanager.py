@@ -15,8 +15,8 @@ import pytest
 from tests.faults.kills import kill
 from tests.integration.support import wait_until
 from workbench.config import CONFIG_FILE, Settings
+from workbench.jobs import cancel
 from workbench.jobs.bookmark import Bookmark, read_bookmark
-from workbench.jobs.control import cancel
 from workbench.jobs.status import running
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]

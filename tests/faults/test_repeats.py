@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from tests.faults.harness import Run
 from tests.faults.load import trade_records
 from tests.integration.support import rows
 from workbench.contracts.records import EXECUTIONS
 from workbench.jobs import stop
+from workbench.jobs.upgrade import upgrade
 
 pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
 #: Where a row came from; what is left is the record.
@@ -44,9 +48,47 @@ def test_jobs_stopped_and_submitted_again_three_times_under_load(fault_stack, st
         "stopped and submitted again three times", fault_stack, seed=92, events=15_000, rate=100
     )
     for _ in range(3):
-        with run.fault():
+        with run.fault(), under_load(run):
             stop(run.settings, list(run.jobs))
             run.happened()
-        run.submit()
+        with under_load(run):
+            run.submit()
         run.await_recovery()
     run.finish()
+
+
+def test_jobs_upgraded_to_two_slots_and_back_under_load(fault_stack, start_run):
+    run = start_run(
+        "upgraded to two slots and back",
+        fault_stack,
+        jobs=("landing", "aggregates"),
+        seed=93,
+        events=15_000,
+        rate=100,
+    )
+    for slots in (2, 1):
+        flink = run.settings.flink.model_copy(update={"parallelism": slots})
+        changed = run.settings.model_copy(update={"flink": flink})
+        stopped: dict[str, int] = {}
+
+        def note(line: str, stopped: dict[str, int] = stopped) -> None:
+            job, _, what = line.partition(": ")
+            if what == "stopping with a savepoint":
+                stopped[job] = run.load.sent
+            if what == "running":
+                # Between the two, its topic went on.
+                assert run.load.sent > stopped[job]
+
+        with run.fault(), under_load(run):
+            upgrade(changed, list(run.jobs), progress=note)
+        assert stopped.keys() == set(run.jobs)
+        run.await_recovery()
+    run.finish()
+
+
+@contextmanager
+def under_load(run: Run) -> Iterator[None]:
+    """Fail where nothing was sent meanwhile, or the load has ended."""
+    before = run.load.sent
+    yield
+    assert before < run.load.sent < run.report.records

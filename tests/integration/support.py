@@ -63,13 +63,17 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 90) ->
         time.sleep(0.25)
 
 
-def produce(settings: Settings, topic: str, messages: Messages) -> None:
-    """Send (key, value) pairs, each after the one before."""
+def produce(
+    settings: Settings, topic: str, messages: Messages, *, clock_ms: int | None = None
+) -> None:
+    """Send (key, value) pairs, each after the one before; stamped by a producer with this clock."""
     producer = make_producer(settings)
     for key, value in messages:
         while True:
             try:
-                producer.produce(topic_name(settings, topic), value=value, key=key)
+                producer.produce(
+                    topic_name(settings, topic), value=value, key=key, timestamp=clock_ms or 0
+                )
                 break
             except BufferError:
                 producer.poll(0.1)

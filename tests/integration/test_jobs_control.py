@@ -14,10 +14,9 @@ from workbench.config import Settings
 from workbench.contracts import JOBS
 from workbench.errors import StackError, UsageError
 from workbench.ingest.reference import ensure_symbols
-from workbench.jobs import stop, submit
+from workbench.jobs import cancel, stop, submit
 from workbench.jobs.bookmark import one_at_a_time, read_bookmark, restore_point
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.control import cancel
 from workbench.jobs.status import job_status, running
 from workbench.stack import endpoints
 

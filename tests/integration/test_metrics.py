@@ -11,8 +11,7 @@ from tests.integration.support import cancel_jobs, count, prepared, produce, wai
 from tests.integration.support import trade_event as event
 from workbench.broker.clients import make_producer, topic_name
 from workbench.config import Settings
-from workbench.jobs import stop, submit
-from workbench.jobs.control import cancel
+from workbench.jobs import cancel, stop, submit
 from workbench.jobs.status import running
 from workbench.metrics import METRICS, Collector, State, exposition, samples
 from workbench.metrics.kafka import ask_kafka

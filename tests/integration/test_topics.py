@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from tests.integration.support import produce
 from workbench.broker import topics
 from workbench.broker.clients import cluster_metadata, make_admin, make_producer, topic_name
 from workbench.broker.offsets import count_messages, end_offsets, read_all
@@ -44,6 +46,16 @@ def test_apply_creates_what_the_contracts_say_and_then_nothing(applied: Settings
     for state in topics.list_topics(applied):
         assert state.partitions == state.topic.partitions_in("dev")
         assert state.config == state.topic.config
+
+
+def test_what_comes_from_outside_is_stamped_by_the_broker(applied: Settings) -> None:
+    now = int(time.time() * 1000)
+    hour_ahead = now + 59 * 60_000
+    produce(applied, "raw.trades", [(b"A", b"{}")], clock_ms=hour_ahead)
+    produce(applied, "processed.trades.new", [(b"A", b"{}")], clock_ms=hour_ahead)
+    (raw,), (own,) = (read_all(applied, t) for t in ("raw.trades", "processed.trades.new"))
+    assert now <= raw.timestamp_ms < now + 60_000
+    assert own.timestamp_ms == hour_ahead
 
 
 def test_before_apply_everything_is_missing(settings: Settings) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +29,11 @@ from workbench.contracts import JOBS
 from workbench.definitions import connect, load_raw, run_definition
 from workbench.definitions.compare import WALL_CLOCK, compare
 from workbench.errors import StackError, UsageError
-from workbench.jobs import Cluster, process, stop, submit
+from workbench.jobs import Cluster, process, restore, stop, submit
 from workbench.jobs import upgrade as upgrade_module
 from workbench.jobs.bookmark import restore_points
-from workbench.jobs.control import restore
 from workbench.jobs.deployment import job_names
+from workbench.jobs.supervisor import Supervisor
 from workbench.jobs.upgrade import upgrade
 from workbench.lake.catalog import load_catalog
 from workbench.stack import Stack, endpoints
@@ -216,6 +218,50 @@ def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
     stop(settings, [JOB], drain=True)
     found = compare(rows(settings, "market.trade_aggregates"), defined(settings), ignore=WALL_CLOCK)
     assert not found, found
+
+
+#: A client of its own, which can be killed.
+UPGRADE = """
+import json, sys
+from pathlib import Path
+from workbench.config import load_settings
+from workbench.jobs.upgrade import upgrade
+values = json.load(sys.stdin)
+upgrade(load_settings(Path(values.pop("project")), **values), ["landing"])
+"""
+
+
+def test_an_upgrade_that_is_killed_is_made_good_by_a_supervisor(settings):
+    messages = market_day(settings, 3, 1_500)
+    cluster = Cluster(endpoints(settings).rest_url)
+    first = submit(settings, ["landing"])["landing"]
+    produce(settings, "raw.trades", messages[:700])
+    wait_until(lambda: count(settings, "market.trades") == 700, "the first part is landed")
+    wider = settings.model_copy(
+        update={"flink": settings.flink.model_copy(update={"parallelism": 2})}
+    )
+    client = subprocess.Popen([sys.executable, "-c", UPGRADE], stdin=subprocess.PIPE, text=True)
+    client.stdin.write(wider.model_dump_json())
+    client.stdin.close()
+    try:
+        wait_until(lambda: cluster.state(first) == "FINISHED", "the upgrade has stopped the job")
+        assert client.poll() is None
+    finally:
+        client.kill()
+        client.wait(30)
+    produce(settings, "raw.trades", messages[700:])
+    said: list[str] = []
+    Supervisor(wider, said.append).look()
+    assert any("landing: goes on from file:" in line for line in said), said
+    again = cluster.job(job_names(settings)["landing"])
+    assert again.runs and cluster.parallelism(again.id) == 1
+    wait_until(lambda: count(settings, "market.trades") >= 1_500, "the rest is landed")
+    stop(settings, ["landing"])
+    # The client's child has heard of its death, and has submitted nothing.
+    started = [job for job in cluster.jobs() if job.name == again.name]
+    assert [job.id for job in started] == [again.id, first]
+    places = rows(settings, "market.trades").select(["source_partition", "source_offset"])
+    assert len(places) == len(places.group_by(places.column_names).aggregate([])) == 1_500
 
 
 def test_a_job_is_restored_from_a_savepoint_of_choice(settings):

@@ -93,6 +93,26 @@ def test_a_wrong_value_is_one_line_with_setting_value_and_places_to_mend_it(proj
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ({"state_ttl_s": 299}, "at least alerts.window_s is needed, which is 300, got 299"),
+        ({"window_s": 1, "state_ttl_s": 59}, "alerts.cooldown_s is needed, which is 60, got 59"),
+        ({"window_s": 601}, "at least alerts.window_s is needed, which is 601, got 600"),
+        (
+            {"symbols": {"AAPL": {"cooldown_s": 900}}},
+            "at least alerts.symbols.AAPL.cooldown_s is needed, which is 900, got 600",
+        ),
+    ],
+)
+def test_what_is_known_of_a_symbol_outlives_its_rules(
+    project: Path, alerts: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=r"setting alerts\.state_ttl_s: .*" + said):
+        load_settings(project, alerts=alerts)
+    load_settings(project, alerts={**alerts, "state_ttl_s": 900})
+
+
 def test_an_unknown_setting_is_an_error(project: Path) -> None:
     (project / "workbench.toml").write_text("[kafka]\nprofil = 'dev'\n")
     with pytest.raises(UsageError, match=r"kafka\.profil"):

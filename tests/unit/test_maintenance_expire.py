@@ -124,7 +124,7 @@ def test_what_was_the_newest_at_the_bound_stays(lake: Settings, land: Land) -> N
     # A moment after the third commit and before the fourth: that state is younger than the bound.
     bound = datetime.fromtimestamp((superseded.timestamp_ms + 1) / 1000, UTC)
     assert superseded.timestamp_ms + 1 <= newest.timestamp_ms
-    plan = module._plan(table(lake).metadata, bound, set())
+    plan = module._plan(table(lake).metadata, bound, leases.Readers())
     assert len(plan.remove) == 2 and superseded.snapshot_id not in plan.remove
 
 
@@ -317,7 +317,7 @@ def test_a_session_that_is_opening_holds_everything(
     land(trade(1))
     land(trade(2))
     monkeypatch.setattr(leases, "OPENING_S", 0.1)
-    monkeypatch.setattr(leases.held, "__kwdefaults__", {"wait": 0.1})
+    monkeypatch.setattr(leases.readers, "__kwdefaults__", {"wait": 0.1})
     lease = leases.hold(lake)
     assert lease is not None
     before = on_disk(lake, "snap-*.avro")
@@ -326,6 +326,22 @@ def test_a_session_that_is_opening_holds_everything(
     assert on_disk(lake, "snap-*.avro") == before
     lease.release()
     lease.release()
+
+
+def test_while_a_session_is_opening_what_others_have_pinned_is_kept(
+    lake: Settings, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = land(trade(1))
+    land(trade(2))
+    compact(lake, [TRADES])
+    monkeypatch.setattr(leases.readers, "__kwdefaults__", {"wait": 0.1})
+    with open_session(lake, snapshots={TRADES: first}):
+        opening = leases.hold(lake)
+        assert opening is not None
+        assert run(lake).kept_for_readers == 1
+        opening.release()
+        with open_session(lake, snapshots={TRADES: first}) as again:
+            assert again.sql("SELECT trade_id FROM market.trades").rows() == [("t1",)]
 
 
 HOLD = """
@@ -370,7 +386,7 @@ def test_a_forked_child_does_not_let_go_of_its_parents_lease(lake: Settings, lan
         os._exit(0)
     os.waitpid(child, 0)
     assert lease.path.exists()
-    assert leases.held(lake) == set()
+    assert leases.readers(lake) == leases.Readers()
     assert lease.path.exists(), "it was taken for a dead one"
     lease.release()
 

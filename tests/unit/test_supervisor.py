@@ -14,10 +14,10 @@ import pytest
 from workbench.config import Settings, load_settings
 from workbench.errors import StackError, UsageError
 from workbench.jobs import supervisor
-from workbench.jobs.bookmark import Bookmark, write_bookmark
+from workbench.jobs.bookmark import Bookmark, one_at_a_time, read_bookmark, write_bookmark
 from workbench.jobs.cluster import Cluster, JobState
-from workbench.jobs.control import to_resume
 from workbench.jobs.deployment import job_names
+from workbench.jobs.resuming import to_resume
 from workbench.jobs.supervisor import FIRST_PAUSE_S, Attempts, Supervisor, only_one
 from workbench.stack.health import PartStatus, StackStatus, State
 
@@ -140,6 +140,7 @@ def resumed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[list[st
         write_bookmark(settings, job, Bookmark("a"))
     monkeypatch.setattr(supervisor, "resume", resume)
     monkeypatch.setattr(supervisor, "to_resume", to_resume)
+    monkeypatch.setattr(supervisor, "unsettled", lambda *_: {})
     return groups
 
 
@@ -170,6 +171,52 @@ def test_a_remote_cluster_may_bring_its_jobs_back_by_itself(
     with_checkpoint(settings)
     Supervisor(settings, lambda _: None, grace_s=60).look()
     assert resumed == []
+
+
+def test_who_looks_once_gives_it_the_same_time(
+    settings: Settings, resumed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_checkpoint(settings)
+    now = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    with pytest.raises(StackError, match="no slot is free"):
+        Supervisor(settings, lambda _: None).look_once(5)
+    assert resumed == [["landing", "router"]]
+    assert now[0] == 1_000 + supervisor.REMOTE_GRACE_S
+
+
+def test_while_somebody_starts_or_stops_jobs_no_attempt_is_made(
+    settings: Settings, resumed: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_checkpoint(settings)
+    tried = []
+
+    def busy(_settings: Settings, names: list[str], _say: object) -> dict[str, str]:
+        tried.append(names)
+        with one_at_a_time(settings):
+            raise AssertionError("unreachable")
+
+    monkeypatch.setattr(supervisor, "resume", busy)
+    watching = Supervisor(settings, lambda _: None, grace_s=0)
+    with one_at_a_time(settings):
+        watching.look()
+        watching.look()
+    assert tried == [["landing", "router"]] * 2
+
+
+def test_what_was_cancelled_in_flink_is_noted_before_the_cluster_forgets_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bookmark(settings, "router", Bookmark("a"))
+    known = Remembered(state(settings, "router", "a", "CANCELED"))
+    monkeypatch.setattr(supervisor, "Cluster", lambda _url: known)
+    watching = Supervisor(settings, lambda _: None, grace_s=0)
+    with one_at_a_time(settings):
+        watching.look()
+    assert read_bookmark(settings, "router") == Bookmark("a")
+    watching.look()
+    assert read_bookmark(settings, "router") == Bookmark("a", cancelled=True)
 
 
 def test_a_job_of_a_remote_cluster_is_not_started_from_where_its_run_began(
@@ -265,4 +312,24 @@ def test_who_is_no_flink_is_no_cluster(answer: bytes) -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(StackError, match="no Flink cluster answers"):
             Cluster(url, timeout_s=10).jobs()
+        thread.join()
+
+
+def test_a_cluster_is_not_asked_through_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(65_536)
+                peer.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"jobs": []}')
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert Cluster(url, timeout_s=10).jobs() == []
         thread.join()

@@ -92,6 +92,35 @@ def _end_offsets(
     return {key: found[part.topic, part.partition] for part, key in wanted.items()}
 
 
+def is_at_end(settings: Settings, group: str, topics: Iterable[str]) -> bool:
+    """Say whether a consumer group has committed the end of every partition that has messages.
+
+    Parameters
+    ----------
+    group
+        The consumer group.
+    topics
+        Names of the contracts, without the prefix.
+    """
+    ends = end_offsets(settings, topics)
+    wanted = [
+        TopicPartition(topic_name(settings, topic), part) for (topic, part), end in ends.items()
+        if end
+    ]  # fmt: skip
+    consumer = make_consumer(settings, group)
+    try:
+        with kafka_errors(settings):
+            found = consumer.committed(wanted, timeout=ANSWER_SECONDS) if wanted else []
+    finally:
+        consumer.close()
+    committed = {(at.topic, at.partition): at.offset for at in found}
+    return all(
+        committed.get((topic_name(settings, topic), part), -1) >= end
+        for (topic, part), end in ends.items()
+        if end
+    )
+
+
 def count_messages(settings: Settings, topic: str, read_committed: bool = True) -> int:
     """Return how many messages a topic holds now, read to its end.
 

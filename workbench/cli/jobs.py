@@ -13,6 +13,13 @@ _DROP_STATE = click.option(
 )
 
 
+_UNCHECKED = click.option(
+    "--unchecked",
+    is_flag=True,
+    help="Start from a state also where the plan that made it is not known here.",
+)
+
+
 @click.group()
 def command() -> None:
     """Submit, watch and stop the Flink jobs."""
@@ -35,12 +42,20 @@ def list_jobs(form: str | None) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--fresh", is_flag=True, help="Start without the state of the last stop.")
 @_DROP_STATE
-def submit(names: tuple[str, ...], fresh: bool, drop_state: bool) -> None:
+@_UNCHECKED
+def submit(names: tuple[str, ...], fresh: bool, drop_state: bool, unchecked: bool) -> None:
     """Start jobs on the cluster, where they left off; `all` means every job."""
     from workbench.config import load_settings
     from workbench.jobs import submit as start
 
-    ids = start(load_settings(), _all(names), fresh=fresh, drop_state=drop_state, progress=progress)
+    ids = start(
+        load_settings(),
+        _all(names),
+        fresh=fresh,
+        drop_state=drop_state,
+        unchecked=unchecked,
+        progress=progress,
+    )
     for name, job_id in ids.items():
         click.echo(f"{name} {job_id}")
 
@@ -48,12 +63,13 @@ def submit(names: tuple[str, ...], fresh: bool, drop_state: bool) -> None:
 @command.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_DROP_STATE
-def upgrade(names: tuple[str, ...], drop_state: bool) -> None:
+@_UNCHECKED
+def upgrade(names: tuple[str, ...], drop_state: bool, unchecked: bool) -> None:
     """Bring running jobs to their present SQL and settings; `all` means every one that runs.
 
     Each job is compared with what runs before anything stops: one that cannot go on from its
     state is refused. Then it is stopped with a savepoint and goes on from it. A job that does
-    not start goes on as it was.
+    not start goes on as it was. An upgrade that was cut off is finished by the next one.
     """
     from workbench.config import load_settings
     from workbench.jobs.status import running
@@ -64,7 +80,7 @@ def upgrade(names: tuple[str, ...], drop_state: bool) -> None:
     if not wanted:
         click.echo("no job runs")
         return
-    ids = bring_up(settings, wanted, drop_state=drop_state, progress=progress)
+    ids = bring_up(settings, wanted, drop_state=drop_state, unchecked=unchecked, progress=progress)
     for name, job_id in ids.items():
         click.echo(f"{name} {job_id}")
 
@@ -74,9 +90,15 @@ def upgrade(names: tuple[str, ...], drop_state: bool) -> None:
 @click.option("--from", "place", metavar="PLACE", help="Path or URI; the newest without it.")
 @click.option("--list", "listing", is_flag=True, help="Show what there is, the newest first.")
 @_DROP_STATE
+@_UNCHECKED
 @format_options
 def restore(
-    name: str, place: str | None, listing: bool, drop_state: bool, form: str | None
+    name: str,
+    place: str | None,
+    listing: bool,
+    drop_state: bool,
+    unchecked: bool,
+    form: str | None,
 ) -> None:
     """Start a job from a savepoint or a retained checkpoint.
 
@@ -85,22 +107,17 @@ def restore(
     """
     from workbench.config import load_settings
     from workbench.contracts import job_named
-    from workbench.errors import UsageError
+    from workbench.jobs import restore as bring_back
     from workbench.jobs.bookmark import restore_points
-    from workbench.jobs.control import restore as bring_back
 
     settings = load_settings()
-    points = restore_points(settings, job_named(name).name)
     if listing:
+        points = restore_points(settings, job_named(name).name)
         print_rows(("place", "made"), points, form or "table")
         return
-    if place is None and not points:
-        raise UsageError(
-            f"job {name} left no savepoint and no checkpoint",
-            hint=f"start it with `workbench jobs submit {name}`, or name a place with --from",
-        )
-    chosen = place or points[0][0]
-    job_id = bring_back(settings, name, chosen, drop_state=drop_state, progress=progress)
+    job_id = bring_back(
+        settings, name, place, drop_state=drop_state, unchecked=unchecked, progress=progress
+    )
     click.echo(f"{name} {job_id}")
 
 
@@ -124,25 +141,28 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool, cancel: bool) -> 
     """Stop jobs with a savepoint, from which the next submit goes on; `all` means every one."""
     from workbench.config import load_settings
     from workbench.errors import UsageError
+    from workbench.jobs import cancel as cut_off
     from workbench.jobs import stop as end
-    from workbench.jobs.control import cancel as cut_off
-    from workbench.jobs.status import running
+    from workbench.jobs.status import running, wanted_to_run
 
     settings = load_settings()
     if cancel and (drain or savepoint):
         raise UsageError("--cancel makes no savepoint", hint="leave out --drain and --savepoint")
-    wanted = running(settings) if "all" in names else list(names)
+    # A job that failed is started again by a supervisor: a cancel ends that as well.
+    every = wanted_to_run if cancel else running
+    wanted = every(settings) if "all" in names else list(names)
     if not wanted:
         click.echo("no job runs")
     if cancel:
-        cut_off(settings, wanted)
+        for name, what in cut_off(settings, wanted).items():
+            click.echo(f"{name} {what}")
         return
     for name, location in end(settings, wanted, drain=drain, progress=progress).items():
         click.echo(f"{name} {location}" if savepoint else name)
 
 
 @command.command()
-@click.option("--once", is_flag=True, help="Look and mend once, then end.")
+@click.option("--once", is_flag=True, help="Look and mend once, then end; may wait 30 s.")
 @click.option(
     "--interval",
     default=5.0,
@@ -170,7 +190,7 @@ def supervise(once: bool, interval: float) -> None:
     settings, stopped = load_settings(), Event()
     with only_one(settings):
         if once:
-            Supervisor(settings, say, grace_s=0, slow_s=0).look()
+            Supervisor(settings, say).look_once(interval)
             return
         supervisor = Supervisor(settings, say)
         for number in (signal.SIGINT, signal.SIGTERM):

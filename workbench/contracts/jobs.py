@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from workbench.errors import UsageError, did_you_mean
 
@@ -27,6 +28,12 @@ class Job:
         The topic, if any, whose refused records it reports as dead letters.
     windowed
         Whether it holds rows back in event-time windows that a drain has to close.
+    keeps
+        What it remembers of a symbol from one record to the next; None for nothing. Such a job
+        looks for no duplicates: its state is of another kind, and a repeated price or book changes
+        next to nothing.
+    routes
+        Whether it sends records on, byte for byte, each to the topic of its status.
     """
 
     name: str
@@ -36,6 +43,8 @@ class Job:
     doc: str
     owns: str | None = None
     windowed: bool = False
+    keeps: Literal["price", "book"] | None = None
+    routes: bool = False
 
 
 JOBS: tuple[Job, ...] = (
@@ -59,6 +68,7 @@ JOBS: tuple[Job, ...] = (
         ),
         ("ops.dead_letters",),
         "Sends each valid trade event, byte for byte, to the topic of its status.",
+        routes=True,
     ),
     Job(
         "aggregates",
@@ -84,6 +94,7 @@ JOBS: tuple[Job, ...] = (
         "Alerts on prices of executions and quotes that moved away from a baseline; owns the dead "
         "letters of raw.marketdata.",
         owns="raw.marketdata",
+        keeps="price",
     ),
     Job(
         "orderbook",
@@ -92,6 +103,7 @@ JOBS: tuple[Job, ...] = (
         ("market.orderbook_metrics", "ops.dead_letters"),
         "Spread, depth, imbalance and order flow of every order-book snapshot.",
         owns="raw.orderbook",
+        keeps="book",
     ),
 )
 

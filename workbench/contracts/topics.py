@@ -60,9 +60,15 @@ class Topic:
 
     @property
     def config(self) -> dict[str, str]:
-        """Kafka's settings of the topic."""
+        """Kafka's settings of the topic.
+
+        A topic that is written from outside is stamped by the broker: how far a producer's clock is
+        believed (the watermark, the horizon of duplicates) must not be said by that clock.
+        """
+        outside = self.job is None
         return {
             "cleanup.policy": "delete",
+            "message.timestamp.type": "LogAppendTime" if outside else "CreateTime",
             "retention.ms": str(self.retention_days * DAY_MS),
             "max.message.bytes": str(MAX_MESSAGE_BYTES),
         }

@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from workbench.jobs.cluster import Cluster, JobState
-from workbench.jobs.control import stop, submit
+from workbench.jobs.starting import restore, submit
+from workbench.jobs.stopping import cancel, stop
 
 if TYPE_CHECKING:
     from workbench.jobs.batch import run_batch
 
-__all__ = ["Cluster", "JobState", "run_batch", "stop", "submit"]
+__all__ = ["Cluster", "JobState", "cancel", "restore", "run_batch", "stop", "submit"]
 
 
 def __getattr__(name: str) -> Any:

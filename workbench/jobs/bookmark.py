@@ -2,6 +2,9 @@
 
 One small file per job, beside the stack's state. A run that ends without a stop (a killed cluster,
 a lost machine) leaves its retained checkpoints behind: the next submit goes on from the newest.
+
+What is about to be done is written before it is done: a client may die at any moment, and what it
+had begun must be known to the next one.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from urllib.parse import unquote, urlparse
 from workbench.config import Settings
 from workbench.errors import UsageError
 from workbench.jobs.deployment import job_names
+from workbench.stack.files import Layout, write_atomic
 
 #: Runs before the last one that are remembered.
 EARLIER = 20
@@ -30,7 +34,7 @@ class Bookmark:
     Parameters
     ----------
     job_id
-        Flink's id of the run.
+        Flink's id of the run, also where its client died before the cluster had heard of it.
     restored_from
         Where that run started from: what counts until it has a checkpoint of its own.
     savepoint
@@ -42,7 +46,15 @@ class Bookmark:
     earlier
         Flink's ids of the runs before, the newest first, at most `EARLIER`.
     cancelled
-        Whether a person ended the run without a savepoint.
+        Whether a person ended the run without a savepoint, here or in Flink itself.
+    upgrading
+        Whether the run is only stopped to be started again: until that is done, it should run.
+    drop_state
+        Whether the run left state behind that none of its operators goes on from: as long as it
+        has no checkpoint of its own, that is said again when it is started again.
+    closings
+        Runs, this one or `earlier`, that only closed windows: their savepoints have no offsets to
+        go on from.
     """
 
     job_id: str
@@ -52,11 +64,19 @@ class Bookmark:
     closing: bool = False
     earlier: tuple[str, ...] = ()
     cancelled: bool = False
+    upgrading: bool = False
+    drop_state: bool = False
+    closings: tuple[str, ...] = ()
 
     @property
     def should_run(self) -> bool:
         """Whether the job was started and nobody has ended it since."""
-        return self.savepoint is None and not (self.drained or self.closing or self.cancelled)
+        stopped = self.savepoint is not None and not self.upgrading
+        return not (stopped or self.drained or self.closing or self.cancelled)
+
+
+class BusyError(UsageError):
+    """Another process holds a lock of the jobs."""
 
 
 def _file(settings: Settings, job: str) -> Path:
@@ -69,7 +89,7 @@ def locked(settings: Settings, name: str, busy: str, hint: str) -> Iterator[None
 
     Raises
     ------
-    UsageError
+    BusyError
         When another process holds it: the jobs are `busy`, and what to do then is the `hint`.
     """
     file = settings.stack_folder / "jobs" / name
@@ -78,7 +98,7 @@ def locked(settings: Settings, name: str, busy: str, hint: str) -> Iterator[None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UsageError(f"jobs of {settings.stack_folder} are {busy}", hint=hint) from None
+            raise BusyError(f"jobs of {settings.stack_folder} are {busy}", hint=hint) from None
         yield
 
 
@@ -98,7 +118,8 @@ def read_bookmark(settings: Settings, job: str) -> Bookmark | None:
     if not file.is_file():
         return None
     values = json.loads(file.read_text("utf-8"))
-    return Bookmark(**{**values, "earlier": tuple(values.get("earlier", ()))})
+    lists = {name: tuple(values.get(name, ())) for name in ("earlier", "closings")}
+    return Bookmark(**{**values, **lists})
 
 
 def job_of_run(settings: Settings, job_id: str) -> str | None:
@@ -111,17 +132,29 @@ def job_of_run(settings: Settings, job_id: str) -> str | None:
 
 
 def write_bookmark(settings: Settings, job: str, bookmark: Bookmark) -> None:
-    """Keep what is known of a job's last run; a reader sees the old or the new, nothing between."""
-    file = _file(settings, job)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Keep what is known of a job's last run, and which runs there were before it."""
     before = read_bookmark(settings, job)
+    earlier, closings = bookmark.earlier, bookmark.closings
     if before is not None:
         runs = dict.fromkeys((before.job_id, *before.earlier))
         earlier = tuple(run for run in runs if run != bookmark.job_id)[:EARLIER]
-        bookmark = replace(bookmark, earlier=earlier)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(bookmark)), "utf-8")
-    temporary.replace(file)
+        closings = (*closings, *before.closings)
+    if bookmark.closing:
+        closings = (bookmark.job_id, *closings)
+    remembered = (bookmark.job_id, *earlier)
+    closings = tuple(run for run in dict.fromkeys(closings) if run in remembered)
+    bookmark = replace(bookmark, earlier=earlier, closings=closings)
+    put_back(settings, job, bookmark)
+
+
+def put_back(settings: Settings, job: str, bookmark: Bookmark | None) -> None:
+    """Keep a bookmark as it is given; None for a job that never ran."""
+    file = _file(settings, job)
+    if bookmark is None:
+        file.unlink(missing_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, json.dumps(asdict(bookmark)))
 
 
 def restore_point(settings: Settings, job: str) -> str | None:
@@ -142,7 +175,7 @@ def restore_point(settings: Settings, job: str) -> str | None:
     # A savepoint that nobody noted counts as well: its client was gone before the answer came. That
     # of a closing run has no offsets to go on from.
     left = _checkpoints(settings, known.job_id)[-1:]
-    left += [] if known.closing else _savepoints(settings, known.job_id)
+    left += [] if known.job_id in known.closings else _savepoints(settings, known.job_id)
     return max(left, key=_written).resolve().as_uri() if left else known.restored_from
 
 
@@ -154,7 +187,7 @@ def newest_checkpoint(settings: Settings, job_id: str) -> str | None:
 
 def _checkpoints(settings: Settings, job_id: str) -> list[Path]:
     """The retained checkpoints of a run, the newest last."""
-    folder = settings.stack_folder / "flink" / "checkpoints" / job_id
+    folder = Layout(settings.stack_folder).checkpoints / job_id
     # A checkpoint is complete when its metadata is there.
     complete = [path.parent for path in folder.glob("chk-*/_metadata")]
     return sorted(complete, key=lambda path: int(path.name.removeprefix("chk-")))
@@ -162,19 +195,27 @@ def _checkpoints(settings: Settings, job_id: str) -> list[Path]:
 
 def _savepoints(settings: Settings, job_id: str) -> list[Path]:
     """The complete savepoints of a run."""
-    folder = settings.stack_folder / "flink" / "savepoints"
+    folder = Layout(settings.stack_folder).savepoints
     return [path.parent for path in folder.glob(f"savepoint-{job_id[:6]}-*/_metadata")]
+
+
+def has_state(settings: Settings, name: str) -> bool:
+    """Say whether there is a savepoint of this name, or a checkpoint of the run of this id."""
+    savepoint = Layout(settings.stack_folder).savepoints / name / "_metadata"
+    return savepoint.is_file() or bool(_checkpoints(settings, name))
 
 
 def restore_points(settings: Settings, job: str) -> list[tuple[str, datetime]]:
     """Return what a job can be restored from, the newest first: place and time (UTC).
 
-    These are the savepoints that its last runs left, and their retained checkpoints.
+    These are the savepoints that its last runs left, and their retained checkpoints. Of a run that
+    only closed the windows, neither is anything to go on from.
     """
     known = read_bookmark(settings, job)
     if known is None:
         return []
-    ids = dict.fromkeys((known.job_id, *known.earlier))
+    runs = dict.fromkeys((known.job_id, *known.earlier))
+    ids = [run for run in runs if run not in known.closings]
     found = [path for run in ids for path in _checkpoints(settings, run)]
     found += [path for run in ids for path in _savepoints(settings, run)]
     dated = [(path.resolve().as_uri(), _written(path)) for path in found]

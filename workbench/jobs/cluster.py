@@ -18,6 +18,8 @@ from workbench.errors import StackError
 #: A savepoint of a job on a laptop takes a second; this is when waiting for one is given up.
 SAVEPOINT_TIMEOUT_S = 180
 TERMINAL = ("FINISHED", "CANCELED", "FAILED")
+# A cluster is on this machine or in this network: a proxy of the environment is for the web.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Cluster:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
+            with _OPENER.open(request, timeout=self.timeout_s) as answer:
                 text = answer.read()
                 return json.loads(text) if text else {}
         except urllib.error.HTTPError as error:

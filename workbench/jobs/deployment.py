@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.config import AlertRule, JobSettings, Settings
-from workbench.contracts import JOBS, job_named
+from workbench.contracts import JOBS, Job, job_named
 from workbench.errors import UsageError
 from workbench.ingest.reference import ensure_symbols
 from workbench.lake.catalog import flink_catalog_options
@@ -165,12 +165,10 @@ def alert_rules(settings: Settings) -> str:
     return ";".join(line(symbol, own) for symbol, own in rules.items())
 
 
-def _state_ttl_ms(settings: Settings, job: str) -> int:
+def _state_ttl_ms(settings: Settings, job: Job) -> int:
     """How long a job keeps what it knows of a key that nothing comes for; 0 for ever."""
-    if job == "alerts":
-        return 1000 * settings.alerts.state_ttl_s
-    if job == "orderbook":
-        return ORDER_BOOK_TTL_MS
+    if job.keeps is not None:
+        return {"price": 1000 * settings.alerts.state_ttl_s, "book": ORDER_BOOK_TTL_MS}[job.keeps]
     horizon = 1000 * settings.flink.deduplicate_s
     return horizon + DOWNTIME_MS if horizon else 0
 
@@ -218,9 +216,8 @@ def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str,
         "alert_rules": alert_rules(settings),
         **job_settings(settings, job).model_dump(),
         "idle_timeout_ms": settings.flink.idle_timeout_ms,
-        "state_ttl_ms": _state_ttl_ms(settings, job),
-        # Alerts keep state of another kind, and a repeated price seldom moves anything.
-        "deduplicate_ms": 0 if job == "alerts" else 1000 * settings.flink.deduplicate_s,
+        "state_ttl_ms": _state_ttl_ms(settings, job_named(job)),
+        "deduplicate_ms": 0 if job_named(job).keeps else 1000 * settings.flink.deduplicate_s,
     }
 
 

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,38 @@ from workbench.stack import client_environment
 ROOT = Path(__file__).parents[2]
 
 
+class IncompatibleStateError(UsageError):
+    """A job cannot go on from its state."""
+
+    def __init__(self, job: str, why: str) -> None:
+        super().__init__(
+            f"job {job} cannot go on from its state: {why}",
+            hint="--drop-state lets these operators start empty and keeps the rest",
+        )
+        self.job = job
+
+
 def ask(
-    settings: Settings, request: dict[str, Any], *, heap_mb: int = 640
+    settings: Settings,
+    request: dict[str, Any],
+    *,
+    heap_mb: int = 640,
+    about_to_start: Callable[[str, str], None] = lambda _job, _plan: None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the answers to a request as they come; see ``flink_jobs.__main__``.
 
+    Parameters
+    ----------
+    settings, request
+        The settings in force, and what is asked for.
+    heap_mb
+        Heap of the process.
+    about_to_start
+        Told each job that is about to be submitted, and its plan; what it raises prevents that.
+
     Raises
     ------
-    UsageError
+    IncompatibleStateError
         When a job cannot go on from its state.
     StackError
         When a job was refused, or the process ended without an answer for each.
@@ -54,18 +79,19 @@ def ask(
         )
         assert process.stdin is not None and process.stdout is not None
         try:
-            json.dump(request, process.stdin)
-            process.stdin.close()
+            # Not closed: at its end, the process takes us for dead and starts nothing.
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
             answered = 0
             for line in process.stdout:
                 answer = json.loads(line)
+                if "starting" in answer:
+                    about_to_start(answer["job"], answer["starting"])
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+                    continue
                 if "incompatible" in answer:
-                    name = answer["job"]
-                    raise UsageError(
-                        f"job {name} cannot go on from its state: {answer['incompatible']}",
-                        hint="--drop-state lets these operators start empty and keeps the "
-                        f"rest; open windows are kept by `workbench jobs stop {name} --drain`",
-                    )
+                    raise IncompatibleStateError(answer["job"], answer["incompatible"])
                 if "error" in answer:
                     raise StackError(
                         f"job {answer['job']}: {answer['error']}", hint=f"more in {log.name}"
@@ -74,6 +100,8 @@ def ask(
                 yield answer
             code = process.wait()
         finally:
+            with suppress(OSError):
+                process.stdin.close()
             process.stdout.close()
             if process.poll() is None:
                 process.terminate()

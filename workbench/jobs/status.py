@@ -8,9 +8,11 @@ from typing import Any
 from workbench.config import Settings
 from workbench.contracts import JOBS
 from workbench.errors import StackError
+from workbench.jobs.bookmark import read_bookmark
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.control import Progress, cancel, stop
 from workbench.jobs.deployment import job_names
+from workbench.jobs.starting import Progress
+from workbench.jobs.stopping import cancel, stop
 from workbench.stack import endpoints
 
 
@@ -20,6 +22,13 @@ def running(settings: Settings) -> list[str]:
     names = job_names(settings)
     states = {name: cluster.job(names[name]) for name in names}
     return [name for name, state in states.items() if state is not None and state.runs]
+
+
+def wanted_to_run(settings: Settings) -> list[str]:
+    """Return the names of the jobs that run, and of those that a supervisor would start again."""
+    runs = running(settings)
+    known = {name: read_bookmark(settings, name) for name in job_names(settings)}
+    return [n for n, mark in known.items() if n in runs or (mark is not None and mark.should_run)]
 
 
 def stop_running(settings: Settings, progress: Progress = lambda _: None) -> list[str]:

@@ -3,7 +3,8 @@
 A job should run when it was submitted and nobody has stopped, drained or cancelled it since: its
 bookmark says so. When such a job is not on the cluster any more (a killed JobManager takes all of
 them with it) or has failed for good, it is submitted again from its newest checkpoint. Parts of the
-embedded stack that died are mended first; what a person ended stays ended.
+embedded stack that died are mended first; what a person ended stays ended, also through Flink
+itself: that is noted while the cluster remembers it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
 
 from workbench.config import Settings
 from workbench.errors import WorkbenchError
-from workbench.jobs.bookmark import locked, newest_checkpoint, read_bookmark
+from workbench.jobs.bookmark import (
+    BusyError,
+    locked,
+    newest_checkpoint,
+    one_at_a_time,
+    read_bookmark,
+)
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.control import resume, to_resume
 from workbench.jobs.deployment import job_names
+from workbench.jobs.resuming import resume, to_resume
+from workbench.jobs.settling import settle, unsettled
 from workbench.provenance import one_line
 from workbench.stack import Stack, endpoints
 from workbench.stack.health import StackStatus, wanted_parts
@@ -106,6 +114,8 @@ class Supervisor:
     _attempts: dict[str, Attempts] = field(default_factory=dict)
     _missing_since: dict[str, float] = field(default_factory=dict)
     _slow_since: float | None = None
+    #: Whether something was only given time in the last look.
+    _waits: bool = False
     #: A failed start takes back what it had begun, which then looks as if it was ended in order.
     _owes_stack: bool = False
     _said: str = ""
@@ -123,6 +133,19 @@ class Supervisor:
                 break
             stop.wait(interval_s)
 
+    def look_once(self, interval_s: float) -> None:
+        """Look, and go on looking for as long as something is given time to mend itself.
+
+        Raises
+        ------
+        WorkbenchError
+            What could not be mended.
+        """
+        self.look()
+        while self._waits:
+            time.sleep(interval_s)
+            self.look()
+
     def look(self) -> None:
         """Mend the stack, then the jobs.
 
@@ -131,6 +154,7 @@ class Supervisor:
         WorkbenchError
             What could not be mended; the next look tries again, after a pause that grows.
         """
+        self._waits = False
         if self._stack_is_up():
             self._mend_jobs()
 
@@ -158,7 +182,10 @@ class Supervisor:
             return False
         self._slow_since = self._slow_since or now
         dead = any(part.state == "dead" for part in found.parts) or self._owes_stack
-        if not self._of("stack").due(now) or not (dead or now - self._slow_since >= self.slow_s):
+        if not self._of("stack").due(now):
+            return False
+        if not dead and now - self._slow_since < self.slow_s:
+            self._waits = True
             return False
         self._of("stack").made(now)
         self.say(f"mending {_broken(found)}")
@@ -170,6 +197,7 @@ class Supervisor:
 
     def _mend_jobs(self) -> None:
         cluster = Cluster(endpoints(self.settings, kafka=False).rest_url)
+        self._note(cluster)
         lost = to_resume(self.settings, cluster)
         now = time.monotonic()
         self._missing_since = {name: self._missing_since.get(name, now) for name in lost}
@@ -182,15 +210,27 @@ class Supervisor:
         first = [name for name in due if not self._of(name).made_so_far]
         failed: list[WorkbenchError] = []
         for group in (first, *([name] for name in due if name not in first)):
+            before = {name: replace(self._of(name)) for name in group}
             for name in group:
                 self._of(name).made(now)
             try:
                 if group and resume(self.settings, group, self.say):
                     self._said = ""
+            except BusyError:
+                # Somebody starts or stops jobs, perhaps these: no attempt was made.
+                self._attempts |= before
+                return
             except WorkbenchError as error:
                 failed.append(error)
         if failed:
             raise failed[0]
+
+    def _note(self, cluster: Cluster) -> None:
+        """Keep what the cluster will forget: who was ended through Flink itself, for one."""
+        if unsettled(self.settings, cluster):
+            # Who holds the lock changes the same files; the next look is early enough.
+            with suppress(BusyError), one_at_a_time(self.settings):
+                settle(self.settings, cluster)
 
     def _is_due(self, name: str, now: float) -> bool:
         if not self._of(name).due(now):
@@ -198,6 +238,7 @@ class Supervisor:
         if self.settings.flink.rest_url is None:
             return True
         if now - self._missing_since[name] < self.grace_s:
+            self._waits = True
             return False
         known = read_bookmark(self.settings, name)
         if known is not None and newest_checkpoint(self.settings, known.job_id) is None:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, replace
+
 from workbench.config import Settings
 from workbench.contracts import job_named
-from workbench.errors import StackError, WorkbenchError
-from workbench.jobs.bookmark import one_at_a_time
-from workbench.jobs.cluster import Cluster
-from workbench.jobs.control import (
-    Progress,
-    Start,
-    cancel,
-    check_places,
-    running_id,
-    start_jobs,
-    stop_one,
+from workbench.errors import StackError, UsageError, WorkbenchError
+from workbench.jobs.bookmark import (
+    Bookmark,
+    one_at_a_time,
+    read_bookmark,
+    restore_point,
+    write_bookmark,
 )
+from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import deployment, job_names, job_settings
-from workbench.jobs.plans import plan_of, run_plan
-from workbench.jobs.process import ask
+from workbench.jobs.process import IncompatibleStateError, ask
+from workbench.jobs.runs import Run, run_behind, run_of
+from workbench.jobs.settling import settle
+from workbench.jobs.starting import Progress, Start, check_places, start_jobs, unknown_plan
+from workbench.jobs.stopping import cancel_run, running_id, stop_one
 from workbench.stack import endpoints
+
+#: A job that is cancelled has ended after some seconds.
+CANCEL_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class _Old:
+    """What is to be upgraded: a run, or the savepoint that an upgrade left that was cut off."""
+
+    job_id: str
+    #: Where it was stopped already; None while it runs.
+    stopped_at: str | None = None
 
 
 def upgrade(
@@ -27,12 +42,14 @@ def upgrade(
     names: list[str],
     *,
     drop_state: bool = False,
+    unchecked: bool = False,
     progress: Progress = lambda _: None,
 ) -> dict[str, str]:
     """Stop jobs with a savepoint and start them from it as they are written and set now.
 
     Each job is compiled and held against the plan that runs before anything is stopped. One that
-    does not start all the same goes on as it was.
+    does not start all the same goes on as it was: by its plan and with the settings it had. What
+    is cut off on the way is finished by the next upgrade, or taken back by a supervisor.
 
     Parameters
     ----------
@@ -42,6 +59,8 @@ def upgrade(
         Jobs of the registry that run.
     drop_state
         Let operators that cannot go on from their state start empty, instead of refusing.
+    unchecked
+        Upgrade a job also where the plan is not known that it runs by.
     progress
         Told what is going on.
 
@@ -60,45 +79,83 @@ def upgrade(
     """
     jobs = [job_named(name) for name in dict.fromkeys(names)]
     cluster = Cluster(endpoints(settings).rest_url)
-    flink_names = job_names(settings)
     with one_at_a_time(settings):
+        settle(settings, cluster)
         check_places(settings, jobs)
-        running = {job.name: running_id(cluster, flink_names[job.name], job.name) for job in jobs}
-        _check_slots(settings, cluster, running)
-        plans = _compile(settings, running, drop_state)
+        old = {job.name: _old(settings, cluster, job.name) for job in jobs}
+        _check_slots(settings, cluster, old)
+        plans = _compile(settings, old, drop_state=drop_state, unchecked=unchecked)
         ids: dict[str, str] = {}
-        for name, job_id in running.items():
-            progress(f"{name}: stopping with a savepoint")
-            savepoint = stop_one(settings, cluster, name, job_id)
-            start = Start(name, savepoint, drop_state, plan=plans[name])
+        for name, run in old.items():
+            if run.stopped_at is None:
+                progress(f"{name}: stopping with a savepoint")
+            savepoint = run.stopped_at or _stop(settings, cluster, name, run.job_id)
+            like = Run(plans[name], None)
+            start = Start(name, savepoint, like=like, drop_state=drop_state)
             try:
                 ids |= start_jobs(settings, cluster.url, [start], progress)
             except WorkbenchError as error:
-                _go_on(settings, cluster, name, savepoint, error, progress)
+                _go_on(settings, cluster, name, run.job_id, savepoint, error, progress)
         return ids
 
 
-def _check_slots(settings: Settings, cluster: Cluster, running: dict[str, str]) -> None:
+def _old(settings: Settings, cluster: Cluster, name: str) -> _Old:
+    known = read_bookmark(settings, name)
+    flink_name = job_names(settings)[name]
+    running = cluster.job(flink_name)
+    if known is not None and known.upgrading and not (running is not None and running.runs):
+        place = restore_point(settings, name)
+        if place is not None:
+            return _Old(known.job_id, place)
+    return _Old(running_id(cluster, flink_name, name))
+
+
+def _stop(settings: Settings, cluster: Cluster, name: str, job_id: str) -> str:
+    """Stop a job for its upgrade, which whoever comes next knows of from before it stops."""
+    known = read_bookmark(settings, name) or Bookmark(job_id)
+    write_bookmark(settings, name, replace(known, job_id=job_id, upgrading=True))
+    try:
+        return stop_one(settings, cluster, name, job_id, upgrading=True)
+    except StackError:
+        write_bookmark(settings, name, replace(known, job_id=job_id))
+        raise
+
+
+def _check_slots(settings: Settings, cluster: Cluster, old: dict[str, _Old]) -> None:
     """Refuse jobs that would not fit in the slots they give back and those that are free."""
-    needed = sum(job_settings(settings, name).parallelism or 1 for name in running)
-    has = sum(cluster.parallelism(job_id) for job_id in running.values())
+    needed = sum(job_settings(settings, name).parallelism or 1 for name in old)
+    running = [run.job_id for run in old.values() if run.stopped_at is None]
+    has = sum(cluster.parallelism(job_id) for job_id in running)
     free, total = cluster.slots()
     if needed > free + has:
         raise StackError(
-            f"{', '.join(running)}: {needed} slots are needed; {free} of {total} are free, and "
+            f"{', '.join(old)}: {needed} slots are needed; {free} of {total} are free, and "
             f"{has} their own",
             hint="stop a job with `workbench jobs stop`, or raise stack.slots",
         )
 
 
-def _compile(settings: Settings, running: dict[str, str], drop_state: bool) -> dict[str, str]:
+def _compile(
+    settings: Settings, old: dict[str, _Old], *, drop_state: bool, unchecked: bool
+) -> dict[str, str]:
     """The plan of each job, held against the one that runs."""
     requests = []
-    for name, job_id in running.items():
-        previous = run_plan(settings, job_id)
-        going = {"previous": previous, "drop_state": drop_state}
+    for name, run in old.items():
+        previous = run_of(settings, name, run.job_id)
+        if previous is None and not unchecked:
+            raise unknown_plan(name, f"run {run.job_id}")
+        going = {"previous": previous.plan if previous else None, "drop_state": drop_state}
         requests.append({"name": name, "deployment": deployment(settings, name), "going": going})
-    answers = ask(settings, {"command": "compile", "jobs": requests})
+    try:
+        answers = list(ask(settings, {"command": "compile", "jobs": requests}))
+    except IncompatibleStateError as error:
+        if job_named(error.job).windowed and old[error.job].stopped_at is None:
+            raise UsageError(
+                error.message,
+                hint=f"{error.hint}; its open windows are kept by "
+                f"`workbench jobs stop {error.job} --drain` and `submit`",
+            ) from error
+        raise
     return {answer["job"]: answer["plan"] for answer in answers}
 
 
@@ -106,15 +163,31 @@ def _go_on(
     settings: Settings,
     cluster: Cluster,
     name: str,
+    job_id: str,
     savepoint: str,
     error: WorkbenchError,
     progress: Progress,
 ) -> None:
     """Start a job again as it was before its upgrade, and say why."""
     progress(f"{name}: did not start; it goes on as before")
-    cancel(settings, [name])
-    before = Start(name, savepoint, plan=plan_of(settings, savepoint))
+    # First: whoever comes next goes on as before, too.
+    write_bookmark(settings, name, Bookmark(job_id, savepoint=savepoint, upgrading=True))
+    failed = cancel_run(cluster, job_names(settings)[name])
+    if failed is not None:
+        _wait_until_ended(cluster, failed)
+    before = Start(name, savepoint, like=run_behind(settings, name, savepoint), unchecked=True)
     start_jobs(settings, cluster.url, [before], progress)
     raise StackError(
         f"job {name} was not upgraded and goes on as before: {error.message}", hint=error.hint
     ) from error
+
+
+def _wait_until_ended(cluster: Cluster, job_id: str) -> None:
+    until = time.monotonic() + CANCEL_TIMEOUT_S
+    while any(job.id == job_id and job.runs for job in cluster.jobs()):
+        if time.monotonic() > until:
+            raise StackError(
+                f"job {job_id} was cancelled {CANCEL_TIMEOUT_S} s ago and runs still",
+                hint="`workbench jobs status` shows it; then submit the job",
+            )
+        time.sleep(0.2)

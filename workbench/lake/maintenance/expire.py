@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,7 @@ from workbench.errors import LakeError
 from workbench.lake.damage import reading_manifests
 from workbench.lake.maintenance import leases
 from workbench.lake.maintenance.commit import Note
-from workbench.lake.maintenance.leases import Held
+from workbench.lake.maintenance.leases import Held, Readers
 from workbench.lake.maintenance.markers import Marker, ancestry, is_note, newest_markers
 from workbench.lake.maintenance.reach import reached, remove_files
 from workbench.lake.maintenance.scope import Progress, for_each
@@ -126,7 +126,7 @@ def _expire(
     progress: Progress,
 ) -> Expiry:
     read = _read_by_sessions(settings, contract)
-    plan = _plan(target.metadata, oldest, {one.snapshot_id for one in read or ()})
+    plan = _plan(target.metadata, oldest, read)
     done = Expiry(
         contract.name,
         "would expire" if dry_run else "expired",
@@ -161,23 +161,23 @@ def _expire(
         gone |= {one: lists[one] for one in first if one not in left}
         # Decided anew: a job may have committed, a session may have opened.
         read = _read_by_sessions(settings, contract)
-        plan = _plan(target.metadata, oldest, {one.snapshot_id for one in read or ()}, wanted)
+        plan = _plan(target.metadata, oldest, read, wanted)
     done = replace(done, expired=len(gone), jobs_carried=carried)
     # Looked up after the commits: a session that opened meanwhile may read what has just expired.
     readers = _read_by_sessions(settings, contract)
-    if readers is None:
+    if readers.opening:
         return replace(done, note="files left: a session is opening")
-    deleted, note = _delete_files(contract, target, gone, readers)
+    deleted, note = _delete_files(contract, target, gone, readers.held)
     return replace(done, deleted_files=deleted, note=note)
 
 
-def _read_by_sessions(settings: Settings, contract: Table) -> set[Held] | None:
-    found = leases.held(settings)
-    return None if found is None else {one for one in found if one.table == contract.name}
+def _read_by_sessions(settings: Settings, contract: Table) -> Readers:
+    found = leases.readers(settings)
+    return replace(found, held=frozenset(o for o in found.held if o.table == contract.name))
 
 
 def _plan(
-    metadata: TableMetadata, oldest: datetime, read: set[int], among: set[int] | None = None
+    metadata: TableMetadata, oldest: datetime, read: Readers, among: set[int] | None = None
 ) -> _Plan:
     """What may go and what has to be said again, decided on one state of the table."""
     limit = oldest.timestamp() * 1000
@@ -186,7 +186,8 @@ def _plan(
     # Without a gap: the sink walks from parent to parent. And one more: it was the head at the
     # bound, superseded by the oldest young one only.
     stays = chain[: max(young, default=-1) + 2]
-    named = {ref.snapshot_id for ref in metadata.refs.values()} | read
+    named = {ref.snapshot_id for ref in metadata.refs.values()}
+    named |= {one.snapshot_id for one in read.held}
     kept = {snapshot.snapshot_id for snapshot in stays}
     kept |= {s.snapshot_id for s in metadata.snapshots if s.timestamp_ms >= limit}
     for_readers = named - kept
@@ -241,7 +242,7 @@ def _commit(target: IcebergTable, removed: list[int], carry: list[Marker]) -> No
 
 
 def _delete_files(
-    contract: Table, target: IcebergTable, gone: Mapping[int, str], readers: set[Held]
+    contract: Table, target: IcebergTable, gone: Mapping[int, str], readers: Set[Held]
 ) -> tuple[int, str | None]:
     """Delete what the gone snapshots reached and no other one does."""
     io = target.io

@@ -39,6 +39,23 @@ class Held:
     manifest_list: str
 
 
+@dataclass(frozen=True)
+class Readers:
+    """What open sessions hold.
+
+    Parameters
+    ----------
+    held
+        The snapshots that they have named.
+    opening
+        Whether a session has been opening for so long that nobody waits for it: it may hold
+        anything besides.
+    """
+
+    held: frozenset[Held] = frozenset()
+    opening: bool = False
+
+
 class Lease:
     """What one session holds; see `hold`."""
 
@@ -103,23 +120,25 @@ def hold(settings: Settings) -> Lease | None:
         return None
 
 
-def held(settings: Settings, *, wait: float = OPENING_S) -> set[Held] | None:
+def readers(settings: Settings, *, wait: float = OPENING_S) -> Readers:
     """Return what open sessions hold, and remove the leases of dead ones.
 
-    None where a session has been opening for longer than `wait` seconds: it may hold anything.
+    A session that is opening is waited for, `wait` seconds in all.
     """
     until = time.monotonic() + wait
     folder = settings.warehouse / FOLDER
     found: set[Held] = set()
     if not is_embedded(settings) or not folder.is_dir():
-        return found
+        return Readers()
+    opening = False
     for path in sorted(folder.glob("*.json")):
         while (one := _read(path)) is None:
             if time.monotonic() > until:
-                return None
+                opening = True
+                break
             time.sleep(0.05)
-        found |= one
-    return found
+        found |= one or set()
+    return Readers(frozenset(found), opening)
 
 
 def _read(path: Path) -> set[Held] | None:

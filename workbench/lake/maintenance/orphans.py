@@ -143,14 +143,14 @@ def _owner(path: str) -> str:
 
 def _reached(settings: Settings, contract: Table, current: IcebergTable) -> set[str]:
     """Paths of everything that metadata or an open session needs."""
-    readers = leases.held(settings)
-    if readers is None:
+    readers = leases.readers(settings)
+    if readers.opening:
         raise LakeError(
             "a session has been opening for long: it may read anything",
             hint="try again when it is open",
         )
     lists = {snapshot.manifest_list for snapshot in current.metadata.snapshots}
-    lists |= {one.manifest_list for one in readers if one.table == contract.name}
+    lists |= {one.manifest_list for one in readers.held if one.table == contract.name}
     with reading_manifests(contract.name):
         found = reached(current.io, lists)
         data = found.data_files(current.io)
