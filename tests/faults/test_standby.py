@@ -51,3 +51,15 @@ def test_jobs_of_a_killed_taskmanager_go_on_in_the_other(two_taskmanagers, start
         wait_until(lambda job=job: runners(stack, run.ids[job]) == {other}, f"{job} has moved")
     stack.up()
     run.finish()
+
+
+def test_a_second_taskmanager_that_is_no_longer_wanted_is_ended(two_taskmanagers):
+    stack = two_taskmanagers
+    stack.up()
+    sections = {"stack": {**stack.settings.stack.model_dump(), "taskmanagers": 1}}
+    one = Stack(load_settings(stack.settings.project, **sections))
+    # Broken as well: what is started anew must not wait for a TaskManager that is going.
+    kill(stack, "taskmanager")
+    assert one.up().healthy
+    assert [p.part for p in one.status().parts] == ["kafka", "jobmanager", "taskmanager"]
+    assert stack.status().part("taskmanager-2").state == "down"

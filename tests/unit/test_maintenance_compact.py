@@ -15,6 +15,7 @@ from hypothesis import settings as bounds
 from hypothesis import strategies as st
 from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask
 from pyiceberg.table import Table as IcebergTable
 
 from tests.unit.conftest import Land
@@ -24,6 +25,7 @@ from workbench.contracts import table_named
 from workbench.errors import LakeError
 from workbench.lake.catalog import load_catalog
 from workbench.lake.maintenance import commit
+from workbench.lake.maintenance import compact as module
 from workbench.lake.maintenance.compact import Compaction, compact
 from workbench.lake.session import open_session
 from workbench.lake.tables import apply
@@ -38,6 +40,10 @@ def table(lake: Settings) -> IcebergTable:
 
 def files(lake: Settings) -> list[DataFile]:
     return [task.file for task in table(lake).scan().plan_files()]
+
+
+def tasks(lake: Settings) -> list[FileScanTask]:
+    return list(table(lake).scan().plan_files())
 
 
 def multiset(rows: pa.Table) -> Counter[tuple[Any, ...]]:
@@ -102,6 +108,24 @@ def test_the_snapshot_is_one_replace_with_exact_totals(lake: Settings, land: Lan
     said = head.summary.additional_properties
     assert (said["total-records"], said["total-data-files"]) == ("5", "1")
     assert (said["added-records"], said["deleted-records"]) == ("5", "5")
+
+
+def test_what_compression_hides_counts_as_well(
+    lake: Settings, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are small on disk and large in memory are not read all at once."""
+    for number in range(6):
+        land(*(trade(number * 100 + i, exchange="x" * 2_000) for i in range(20)))
+    monkeypatch.setattr(module, "UNMEASURED_BYTES", 0)
+    (unpacked,) = {n // 1000 for n in module._unpacked(table(lake), tasks(lake))}
+    on_disk = max(file.file_size_in_bytes for file in files(lake))
+    # A dictionary holds such a text once; what matters here is that the bound is the footer's.
+    monkeypatch.setattr(module, "UNPACKED_BYTES_PER_FILE", 1000 * (2 * unpacked + 2) + 500)
+    assert on_disk < module.BYTES_PER_FILE
+    before = multiset(table(lake).scan().to_arrow())
+    done = run(lake)
+    assert (done.files_before, done.files_after) == (6, 3)
+    assert multiset(table(lake).scan().to_arrow()) == before
 
 
 @bounds(

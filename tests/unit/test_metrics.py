@@ -355,6 +355,24 @@ def test_a_torn_table_is_broken_and_the_others_are_not(lake: Settings) -> None:
     assert sum(values(samples(found), "dlq_events_total").values()) == 1
 
 
+def test_what_is_torn_in_one_table_silences_no_other(lake: Settings) -> None:
+    from workbench.lake.catalog import load_catalog
+
+    append(lake, "ops.dead_letters", rows_of("ops.dead_letters", [refused(1)]))
+    metadata = load_catalog(lake).load_table("ops.dead_letter_replays").metadata_location
+    file = Path(metadata.removeprefix("file://"))
+    kept = file.read_text()
+    collector = Collector(lake)
+    file.write_text(kept[:100])
+    found = collector.collect()
+    assert sum((found.counts.dead_letters or {}).values()) == 1
+    assert found.counts.late == {} and found.counts.alerts == {}
+    assert found.counts.states is None
+    # It is put right, without a commit.
+    file.write_text(kept)
+    assert collector.collect().counts.states == {"pending": 1, "unclear": 0, "replayed": 0}
+
+
 # ---------------------------------------------------------------- parts that are down
 
 
@@ -381,6 +399,31 @@ def test_a_part_that_does_not_answer_does_not_hold_up_the_others(
         assert found.lags is None
     finally:
         let_go.set()
+
+
+def test_a_question_without_an_answer_is_not_asked_once_more(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = threading.Event()
+    asked = []
+
+    def hang(_: Settings) -> None:
+        asked.append(1)
+        let_go.wait(60)
+
+    monkeypatch.setattr(collect, "COLLECT_SECONDS", 0.1)
+    monkeypatch.setattr(collect, "ask_kafka", hang)
+    collector = Collector(lake)
+    try:
+        for _ in range(3):
+            assert "no answer in" in collector.collect(detail=False).problems["kafka"]
+        assert len(asked) == 1
+    finally:
+        let_go.set()
+    monkeypatch.setattr(collect, "COLLECT_SECONDS", 8)
+    collector.collect(detail=False)
+    collector.collect(detail=False)
+    assert len(asked) > 1
 
 
 def test_an_address_in_a_problem_shows_no_password(

@@ -109,6 +109,8 @@ class Collector:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._cache = LakeCache()
+        #: Questions that took too long the last time.
+        self._open: dict[str, _Asked] = {}
 
     def collect(self, *, detail: bool = True) -> State:
         """Ask all parts now.
@@ -120,29 +122,27 @@ class Collector:
         """
         settings, cache = self.settings, self._cache
         asked = {
-            "flink": _Asked(lambda: ask_flink(settings, tasks=detail)),
-            "kafka": _Asked(lambda: ask_kafka(settings)),
+            "flink": self._ask("flink", lambda: ask_flink(settings, tasks=detail)),
+            "kafka": self._ask("kafka", lambda: ask_kafka(settings)),
         }
         # Reading the libraries takes what it takes on a busy machine; it is no answer of the lake.
         for module in _LAKE_MODULES:
             import_module(module)
-        asked["lake"] = _Asked(lambda: ask_lake(settings, cache, counts=detail))
+        asked["lake"] = self._ask("lake", lambda: ask_lake(settings, cache, counts=detail))
         until = time.monotonic() + COLLECT_SECONDS
-        for part in asked.values():
-            part.wait(until)
-        flink: FlinkView | None = asked["flink"].answer
-        kafka: KafkaView | None = asked["kafka"].answer
-        lake: LakeView | None = asked["lake"].answer
+        answered = {name: question.wait(until) for name, question in asked.items()}
+        flink: FlinkView | None = answered["flink"].answer
+        kafka: KafkaView | None = answered["kafka"].answer
+        lake: LakeView | None = answered["lake"].answer
         jobs = flink.jobs if flink else tuple(JobView(job.name, "unknown") for job in JOBS)
         found: tuple[Lag, ...] | None = None
         if kafka is not None:
-            counting = _Asked(lambda: tuple(lags(settings, kafka, jobs)))
-            counting.wait(max(until, time.monotonic() + 2.0))
-            found = counting.answer
+            counting = self._ask("lags", lambda: tuple(lags(settings, kafka, jobs)))
+            found = counting.wait(max(until, time.monotonic() + 2.0)).answer
         return State(
             datetime.now(UTC),
-            {name: part.problem for name, part in asked.items() if part.problem},
-            {name: part.seconds for name, part in asked.items()},
+            {name: part.problem for name, part in answered.items() if part.problem},
+            {name: part.seconds for name, part in answered.items()},
             jobs,
             flink.taskmanagers if flink else {},
             found,
@@ -151,20 +151,38 @@ class Collector:
             kafka.newest if kafka else {},
         )
 
+    def _ask(self, name: str, question: Callable[[], Any]) -> _Asked:
+        """Ask, unless the same question of an earlier time is still without an answer.
+
+        A part that hangs would get one thread more at every scrape.
+        """
+        earlier = self._open.get(name)
+        if earlier is None or earlier.done:
+            self._open[name] = _Asked(question)
+        return self._open[name]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    answer: Any
+    problem: str | None
+    seconds: float
+
 
 class _Asked:
     """A question in a thread of its own, which may be left alone when it takes too long."""
 
     def __init__(self, question: Callable[[], Any]) -> None:
-        self.answer: Any = None
-        self.problem: str | None = f"no answer in {COLLECT_SECONDS:g} s"
-        self.seconds = COLLECT_SECONDS
         self._question = question
         self._begun = time.monotonic()
-        self._lock = threading.Lock()
-        self._closed = False
+        self._answer: _Answer | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether there is an answer."""
+        return self._answer is not None
 
     def _run(self) -> None:
         answer, problem = None, None
@@ -172,13 +190,10 @@ class _Asked:
             answer = self._question()
         except Exception as error:
             problem = one_line(error)
-        with self._lock:
-            if not self._closed:
-                self.answer, self.problem = answer, problem
-                self.seconds = time.monotonic() - self._begun
+        self._answer = _Answer(answer, problem, time.monotonic() - self._begun)
 
-    def wait(self, until: float) -> None:
-        """Wait for the answer, not longer than to this moment."""
+    def wait(self, until: float) -> _Answer:
+        """Return the answer, or that there is none at this moment."""
         self._thread.join(max(0.0, until - time.monotonic()))
-        with self._lock:
-            self._closed = True
+        seconds = time.monotonic() - self._begun
+        return self._answer or _Answer(None, f"no answer in {round(seconds, 1):g} s", seconds)

@@ -103,11 +103,7 @@ def ask_lake(settings: Settings, cache: LakeCache, *, counts: bool = True) -> La
     """
     pins = resolve(settings)
     tables = tuple(_table(pins[table.name], cache) for table in TABLES)
-    try:
-        return LakeView(tables, _counts(settings, pins, cache) if counts else Counts())
-    except LakeError:
-        # A torn file of one table; which one is said where it is asked for.
-        return LakeView(tables, Counts())
+    return LakeView(tables, _counts(settings, pins, cache) if counts else Counts())
 
 
 def _table(pin: Pin, cache: LakeCache) -> TableView:
@@ -163,38 +159,55 @@ def _counts(settings: Settings, pins: dict[str, Pin], cache: LakeCache) -> Count
     counted = [name for name in (DEAD_LETTERS, REPLAYS, LATE_ROWS, ALERTS) if name in pins]
     key = tuple(pins[name].snapshot_id for name in counted)
     if cache.counts is None or cache.counts[0] != key:
-        cache.counts = (key, _count(settings, {name: pins[name] for name in counted}))
+        found, whole = _count(settings, {name: pins[name] for name in counted})
+        if not whole:
+            # Of a table that is torn there is nothing to remember: somebody may put it right.
+            return found
+        cache.counts = (key, found)
     return cache.counts[1]
 
 
-def _count(settings: Settings, pins: dict[str, Pin]) -> Counts:
+def _count(settings: Settings, pins: dict[str, Pin]) -> tuple[Counts, bool]:
+    """Count in each table on its own, and say whether all could be read.
+
+    What is torn in one says nothing about the others.
+    """
     from workbench.dead_letters import count_by_reason
     from workbench.lake.session import open_session
 
     there = {name for name, pin in pins.items() if pin.source is not None}
     snapshots = {name: pins[name].snapshot_id for name in there}
+    torn: list[LakeError] = []
     with open_session(settings, snapshots=snapshots, read_only=True) as session:
 
         def grouped(table: str, *columns: str) -> dict[tuple[str, ...], int] | None:
             if table not in there:
                 return None
             names = ", ".join(columns)
-            found = session.sql(f"SELECT {names}, count(*) FROM {table} GROUP BY ALL ORDER BY ALL")
-            return {tuple(map(str, row[:-1])): row[-1] for row in found.rows()}
+            query = f"SELECT {names}, count(*) FROM {table} GROUP BY ALL ORDER BY ALL"
+            try:
+                return {tuple(map(str, row[:-1])): row[-1] for row in session.sql(query).rows()}
+            except LakeError as error:
+                torn.append(error)
+                return None
 
         dead = grouped(DEAD_LETTERS, "job", "topic", "error_type")
         late = grouped(LATE_ROWS, "job")
         alerts = grouped(ALERTS, "severity")
         states = None
         if dead is not None:
-            rows = count_by_reason(session)
-            states = {
-                state: sum(row[number] for row in rows)  # type: ignore[misc]
-                for number, state in enumerate(("pending", "unclear", "replayed"), start=1)
-            }
-    return Counts(
+            try:
+                rows = count_by_reason(session)
+                states = {
+                    state: sum(row[number] for row in rows)  # type: ignore[misc]
+                    for number, state in enumerate(("pending", "unclear", "replayed"), start=1)
+                }
+            except LakeError as error:
+                torn.append(error)
+    counts = Counts(
         None if dead is None else {(job, topic, why): n for (job, topic, why), n in dead.items()},
         None if late is None else {job: n for (job,), n in late.items()},
         None if alerts is None else {severity: n for (severity,), n in alerts.items()},
         states,
     )
+    return counts, not torn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -147,6 +148,7 @@ class Stack:
             home = None
             if flink.JOBMANAGER in wanted:
                 home = ensure_flink_home(self.settings, progress=progress)
+                self._end_surplus(wanted, progress)
             found = {part: find(self.layout, part) for part in wanted}
             running = {part: process for part, process in found.items() if process}
             self._end_broken(running, home, progress)
@@ -166,6 +168,15 @@ class Stack:
                 f"stack.folder {self.layout.folder} holds {others[0]}, which is not of a stack",
                 hint="set stack.folder to a new or an empty folder",
             )
+
+    def _end_surplus(self, wanted: Collection[str], progress: Progress) -> None:
+        """End TaskManagers above the number that is wanted; their jobs go on in the others."""
+        for part in flink.TASKMANAGERS:
+            process = None if part in wanted else find(self.layout, part)
+            if process is not None:
+                progress(f"{part} (pid {process.pid}) is one more than stack.taskmanagers: ending")
+                end([process])
+                forget(self.layout, part)
 
     def _end_broken(
         self, running: dict[str, psutil.Process], home: Path | None, progress: Progress

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import ArrowScan, write_file
@@ -33,6 +35,13 @@ if TYPE_CHECKING:
 #: take about 1 GB of memory while they are sorted.
 ROWS_PER_FILE = 1_000_000
 BYTES_PER_FILE = 128 * 2**20
+#: The same before compression, which long texts that repeat themselves hide: so much, and as much
+#: again while it is sorted, is in memory at once.
+UNPACKED_BYTES_PER_FILE = 512 * 2**20
+#: Up to this size, the small files of a day are taken as they come: no footer is read.
+UNMEASURED_BYTES = 8 * 2**20
+#: Footers read at the same time, for stores that take their time to answer.
+_AT_ONCE = 8
 #: With more small manifests than this they are merged even where no data file is small.
 MANY_MANIFESTS = 20
 
@@ -89,7 +98,8 @@ def compact(
 ) -> list[Compaction]:
     """Rewrite the small files of tables; a second run right after finds nothing to do.
 
-    A file is small with less than half of `ROWS_PER_FILE` rows and half of `BYTES_PER_FILE`.
+    A file is small with less than half of `ROWS_PER_FILE` rows and half of `BYTES_PER_FILE` (and
+    of `UNPACKED_BYTES_PER_FILE`, before compression).
     The small files of a day are read in groups within these bounds, sorted as the contract says
     and written as one file each; afterwards a day has at most one small file (by rows). All of a
     table is ONE snapshot of the operation ``replace``, made again on the newer state when
@@ -198,8 +208,31 @@ def _plan(contract: Table, target: IcebergTable, rows_per_file: int) -> _Plan:
             days.setdefault(_key(task.file), []).append(task)
     for key in sorted(days):
         tasks = sorted(days[key], key=lambda task: task.file.file_path)
-        plan.groups += [group for group in _packed(tasks, rows_per_file) if len(group) > 1]
+        sized = [
+            (task, unpacked)
+            for task, unpacked in zip(tasks, _unpacked(target, tasks), strict=True)
+            if unpacked * 2 < UNPACKED_BYTES_PER_FILE
+        ]
+        plan.groups += [group for group in _packed(sized, rows_per_file) if len(group) > 1]
     return plan
+
+
+def _unpacked(target: IcebergTable, tasks: list[FileScanTask]) -> list[int]:
+    """Bytes of each file before compression, as its footer says: no metadata of Iceberg does."""
+    if sum(task.file.file_size_in_bytes for task in tasks) <= UNMEASURED_BYTES:
+        return [task.file.file_size_in_bytes for task in tasks]
+
+    def one(task: FileScanTask) -> int:
+        try:
+            with target.io.new_input(task.file.file_path).open() as stream:
+                footer = pq.read_metadata(stream)
+        except (OSError, pa.ArrowException):
+            # Which file is torn is said when it is read.
+            return task.file.file_size_in_bytes
+        return sum(footer.row_group(n).total_byte_size for n in range(footer.num_row_groups))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(one, tasks))
 
 
 def _key(file: DataFile) -> tuple[Any, ...]:
@@ -212,19 +245,21 @@ def _is_small(task: FileScanTask, rows_per_file: int) -> bool:
     return file.record_count * 2 < rows_per_file and file.file_size_in_bytes * 2 < BYTES_PER_FILE
 
 
-def _packed(tasks: list[FileScanTask], rows_per_file: int) -> list[list[FileScanTask]]:
-    """First fit within both bounds: of two bins, one at most is less than half full."""
-    bins: list[tuple[int, int, list[FileScanTask]]] = []
-    for task in tasks:
-        rows, size = task.file.record_count, task.file.file_size_in_bytes
-        for number, (had_rows, had_bytes, group) in enumerate(bins):
-            if had_rows + rows <= rows_per_file and had_bytes + size <= BYTES_PER_FILE:
+def _packed(tasks: list[tuple[FileScanTask, int]], rows_per_file: int) -> list[list[FileScanTask]]:
+    """First fit within all bounds: of two bins, one at most is less than half full."""
+    limits = (rows_per_file, BYTES_PER_FILE, UNPACKED_BYTES_PER_FILE)
+    bins: list[tuple[tuple[int, ...], list[FileScanTask]]] = []
+    for task, unpacked in tasks:
+        size = (task.file.record_count, task.file.file_size_in_bytes, unpacked)
+        for number, (had, group) in enumerate(bins):
+            both = tuple(a + b for a, b in zip(had, size, strict=True))
+            if all(a <= limit for a, limit in zip(both, limits, strict=True)):
                 group.append(task)
-                bins[number] = (had_rows + rows, had_bytes + size, group)
+                bins[number] = (both, group)
                 break
         else:
-            bins.append((rows, size, [task]))
-    return [group for _, _, group in bins]
+            bins.append((size, [task]))
+    return [group for _, group in bins]
 
 
 def _rewrite(contract: Table, target: IcebergTable, group: list[FileScanTask]) -> DataFile:
