@@ -173,6 +173,17 @@ def test_a_remote_cluster_may_bring_its_jobs_back_by_itself(
     assert resumed == []
 
 
+def test_a_job_of_a_remote_cluster_goes_on_from_the_savepoint_of_its_upgrade(
+    settings: Settings, resumed: list[list[str]]
+) -> None:
+    for job in ("landing", "router"):
+        mark = Bookmark("a", restored_from="s3://s", savepoint="s3://t", upgrading=True)
+        write_bookmark(settings, job, mark)
+    with pytest.raises(StackError, match="no slot is free"):
+        Supervisor(settings, lambda _: None, grace_s=0).look()
+    assert resumed == [["landing", "router"]]
+
+
 def test_who_looks_once_gives_it_the_same_time(
     settings: Settings, resumed: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,12 +179,6 @@ def restore_point(settings: Settings, job: str) -> str | None:
     return max(left, key=_written).resolve().as_uri() if left else known.restored_from
 
 
-def newest_checkpoint(settings: Settings, job_id: str) -> str | None:
-    """Return the URI of the newest complete checkpoint of a run; None where none is there."""
-    checkpoints = _checkpoints(settings, job_id)
-    return checkpoints[-1].resolve().as_uri() if checkpoints else None
-
-
 def _checkpoints(settings: Settings, job_id: str) -> list[Path]:
     """The retained checkpoints of a run, the newest last."""
     folder = Layout(settings.stack_folder).checkpoints / job_id

@@ -20,9 +20,9 @@ from workbench.errors import WorkbenchError
 from workbench.jobs.bookmark import (
     BusyError,
     locked,
-    newest_checkpoint,
     one_at_a_time,
     read_bookmark,
+    restore_point,
 )
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
@@ -241,7 +241,7 @@ class Supervisor:
             self._waits = True
             return False
         known = read_bookmark(self.settings, name)
-        if known is not None and newest_checkpoint(self.settings, known.job_id) is None:
+        if known is not None and restore_point(self.settings, name) == known.restored_from:
             # Where its run began is all that is known: rows would be landed twice from there.
             self._say_once(
                 f"{job_names(self.settings)[name]} is gone and no checkpoint of its run lies in "
