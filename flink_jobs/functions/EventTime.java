@@ -23,8 +23,20 @@ public class EventTime extends ScalarFunction {
     private static final long serialVersionUID = 1L;
     private static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
 
+    /** A record is asked for its time twice, one after the other: for its row and the watermark. */
+    private static final ThreadLocal<Last> LAST = ThreadLocal.withInitial(Last::new);
+
+    private static final class Last {
+        byte[] value;
+        long sourceTimeMs;
+        String field;
+        TimestampData time;
+    }
+
     private transient JsonFactory factory;
     private transient byte[] name;
+    private transient String nameText;
+    private transient Last last;
 
     @DataTypeHint(value = "TIMESTAMP_LTZ(3)", bridgedTo = TimestampData.class)
     public TimestampData eval(
@@ -38,10 +50,24 @@ public class EventTime extends ScalarFunction {
         if (factory == null) {
             factory = ReadRecord.factory();
             name = field.toBytes();
+            nameText = field.toString();
+            last = LAST.get();
         }
+        long sourceTimeMs = sourceTime.getMillisecond();
+        if (last.value != value || last.sourceTimeMs != sourceTimeMs
+                || !nameText.equals(last.field)) {
+            last.time = time(value, sourceTimeMs);
+            last.value = value;
+            last.sourceTimeMs = sourceTimeMs;
+            last.field = nameText;
+        }
+        return last.time;
+    }
+
+    private TimestampData time(byte[] value, long sourceTimeMs) {
         long quick = scan(value, name);
-        Long millis = quick > 0 ? Long.valueOf(quick) : find(value, field.toString());
-        if (millis == null || millis <= 0 || millis > sourceTime.getMillisecond() + MAX_FUTURE_MS) {
+        Long millis = quick > 0 ? Long.valueOf(quick) : find(value, nameText);
+        if (millis == null || millis <= 0 || millis > sourceTimeMs + MAX_FUTURE_MS) {
             return null;
         }
         return TimestampData.fromEpochMillis(millis);
@@ -67,9 +93,9 @@ public class EventTime extends ScalarFunction {
                     }
                 }
                 if (depth == 1 && i - start == name.length && matches(value, start, name)) {
-                    int at = blanks(value, i + 1);
+                    int at = Scan.blanks(value, i + 1);
                     if (at < value.length && value[at] == ':') {
-                        return number(value, blanks(value, at + 1));
+                        return number(value, Scan.blanks(value, at + 1));
                     }
                 }
             }
@@ -86,14 +112,6 @@ public class EventTime extends ScalarFunction {
         return true;
     }
 
-    private static int blanks(byte[] value, int at) {
-        while (at < value.length
-                && (value[at] == ' ' || value[at] == '\t' || value[at] == '\n' || value[at] == '\r')) {
-            at++;
-        }
-        return at;
-    }
-
     /** At most 18 digits, with nothing behind them that would make them another value. */
     private static long number(byte[] value, int at) {
         long number = 0;
@@ -101,7 +119,7 @@ public class EventTime extends ScalarFunction {
         while (end < value.length && end - at < 18 && value[end] >= '0' && value[end] <= '9') {
             number = 10 * number + (value[end++] - '0');
         }
-        int next = blanks(value, end);
+        int next = Scan.blanks(value, end);
         boolean ends = next < value.length && (value[next] == ',' || value[next] == '}');
         return end > at && ends ? number : -1;
     }

@@ -3,9 +3,12 @@ package workbench.functions;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
+import org.apache.flink.core.memory.MemorySegment;
+import org.apache.flink.core.memory.MemorySegmentFactory;
 import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.binary.BinaryStringData;
 
 /**
  * Reads a record that is plain and keeps every rule, straight from its bytes.
@@ -20,7 +23,10 @@ final class PlainRecord {
     private static final int MAX_BYTES = 65_536;
     private static final int WHOLE_DIGITS = 10;
     private static final int LONG_DIGITS = 18;
-    private static final long ONE = 100_000_000L;
+    private static final long[] POWERS = {
+        1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000
+    };
+    private static final long ONE = POWERS[ReadRecord.SCALE];
 
     private final ReadRecord.Field[] fields;
     private final byte[][] names;
@@ -30,6 +36,8 @@ final class PlainRecord {
     private final int[] starts;
     private final int[] ends;
     private final boolean[] quoted;
+    /** The record, as the strings taken from it share it. */
+    private MemorySegment[] memory;
 
     PlainRecord(ReadRecord.Field[] fields) {
         this.fields = fields;
@@ -56,9 +64,11 @@ final class PlainRecord {
         if (value.length > MAX_BYTES || !find(value)) {
             return false;
         }
+        memory = new MemorySegment[] {MemorySegmentFactory.wrap(value)};
         for (int i = 0; i < fields.length; i++) {
-            Object typed = isMissing(value, i) ? null : typed(value, i, sourceTimeMs);
-            if (typed == null && (fields[i].required || !isMissing(value, i))) {
+            boolean missing = isMissing(value, i);
+            Object typed = missing ? null : typed(value, i, sourceTimeMs);
+            if (typed == null && (fields[i].required || !missing)) {
                 return false;
             }
             row.setField(i, typed);
@@ -69,29 +79,36 @@ final class PlainRecord {
     /** Finds where each value is; false where the text is not a plain object. */
     private boolean find(byte[] value) {
         Arrays.fill(starts, -1);
-        int at = blanks(value, 0);
+        int at = Scan.blanks(value, 0);
         if (at >= value.length || value[at] != '{') {
             return false;
         }
-        at = blanks(value, at + 1);
+        at = Scan.blanks(value, at + 1);
         int expected = 0;
         while (true) {
             if (at >= value.length || value[at] != '"') {
                 return false; // also an empty object: it has nothing that is required
             }
-            int nameEnd = stringEnd(value, at + 1);
-            if (nameEnd < 0) {
-                return false;
+            int field = -1;
+            int nameEnd = expectedNameEnd(value, at + 1, expected);
+            if (nameEnd >= 0) {
+                field = expected;
+            } else {
+                nameEnd = Scan.plainStringEnd(value, at + 1);
+                if (nameEnd < 0) {
+                    return false;
+                }
+                field = field(value, at + 1, nameEnd, expected);
             }
-            int field = field(value, at + 1, nameEnd, expected);
-            at = blanks(value, nameEnd + 1);
+            at = Scan.blanks(value, nameEnd + 1);
             if (at >= value.length || value[at] != ':') {
                 return false;
             }
-            at = blanks(value, at + 1);
+            at = Scan.blanks(value, at + 1);
             boolean isString = at < value.length && value[at] == '"';
             int start = isString ? at + 1 : at;
-            int end = isString ? stringEnd(value, start) : literalEnd(value, start);
+            int end = isString
+                    ? Scan.plainStringEnd(value, start) : literalEnd(value, start, field >= 0);
             if (end < 0 || field >= 0 && starts[field] >= 0) {
                 return false;
             }
@@ -101,47 +118,43 @@ final class PlainRecord {
                 quoted[field] = isString;
                 expected = field + 1;
             }
-            at = blanks(value, isString ? end + 1 : end);
+            at = Scan.blanks(value, isString ? end + 1 : end);
             if (at >= value.length) {
                 return false;
             }
             if (value[at] == '}') {
-                return blanks(value, at + 1) == value.length;
+                return Scan.blanks(value, at + 1) == value.length;
             }
             if (value[at] != ',') {
                 return false;
             }
-            at = blanks(value, at + 1);
+            at = Scan.blanks(value, at + 1);
         }
     }
 
-    private static int blanks(byte[] value, int at) {
-        while (at < value.length
-                && (value[at] == ' ' || value[at] == '\t' || value[at] == '\n' || value[at] == '\r')) {
-            at++;
+    /** The end of the name if it is the one that is expected, else -1. */
+    private int expectedNameEnd(byte[] value, int start, int expected) {
+        if (expected >= names.length) {
+            return -1;
         }
-        return at;
+        byte[] name = names[expected];
+        int end = start + name.length;
+        boolean found = end < value.length && value[end] == '"'
+                && Arrays.equals(name, 0, name.length, value, start, end);
+        return found ? end : -1;
     }
 
-    /** The place of the closing quote; -1 where the string is not plain. */
-    private static int stringEnd(byte[] value, int start) {
-        for (int i = start; i < value.length; i++) {
-            byte letter = value[i];
-            if (letter == '"') {
-                return i;
-            }
-            if (letter < ' ' || letter == '\\' || letter == 0x7f) { // bytes above ASCII are negative
-                return -1;
-            }
-        }
-        return -1;
-    }
-
-    /** The end of a plain number, true, false or null; -1 where it is something else. */
-    private static int literalEnd(byte[] value, int start) {
+    /**
+     * The end of a plain number, true, false or null; -1 where it is something else. What looks
+     * like the number of a field is read once, with its field: no field takes what is none.
+     */
+    private static int literalEnd(byte[] value, int start, boolean ofField) {
         int end = start;
         while (end < value.length && value[end] != ',' && value[end] != '}' && value[end] > ' ') {
             end++;
+        }
+        if (ofField && start < end && value[start] <= '9') {
+            return end;
         }
         boolean valid = isNumber(value, start, end)
                 || is(value, start, end, "null") || is(value, start, end, "true")
@@ -165,7 +178,7 @@ final class PlainRecord {
     private static boolean isNumber(byte[] value, int start, int end) {
         int at = start < end && value[start] == '-' ? start + 1 : start;
         int whole = digits(value, at, end);
-        if (whole == at || value[at] == '0' && whole > at + 1) {
+        if (!isWhole(value, at, whole)) {
             return false;
         }
         if (whole == end) {
@@ -236,7 +249,7 @@ final class PlainRecord {
         if (symbols[i].length > 0 || fields[i].normalised && !isNormal(value, start, ends[i])) {
             return null;
         }
-        return StringData.fromBytes(value, start, length);
+        return BinaryStringData.fromAddress(memory, start, length);
     }
 
     private static boolean isNormal(byte[] value, int start, int end) {
@@ -250,26 +263,21 @@ final class PlainRecord {
 
     /** At most 10 digits before and 8 behind the point: a whole number of the smallest unit. */
     private DecimalData decimal(byte[] value, int i) {
-        int at = starts[i];
         int end = ends[i];
-        if (!isNumber(value, at, end)) {
+        boolean negative = starts[i] < end && value[starts[i]] == '-';
+        int start = negative ? starts[i] + 1 : starts[i];
+        int point = digits(value, start, end);
+        if (!isWhole(value, start, point) || point - start > WHOLE_DIGITS) {
             return null;
         }
-        boolean negative = value[at] == '-';
-        at = negative ? at + 1 : at;
-        int point = digits(value, at, end);
-        if (point - at > WHOLE_DIGITS || end - point > ReadRecord.SCALE + 1) {
-            return null;
-        }
-        long number = 0;
-        for (; at < point; at++) {
-            number = 10 * number + (value[at] - '0');
-        }
-        long unit = ONE;
-        number *= ONE;
-        for (at = point + 1; at < end; at++) {
-            unit /= 10;
-            number += unit * (value[at] - '0');
+        long number = ONE * number(value, start, point);
+        if (point < end) {
+            int decimals = end - point - 1;
+            if (value[point] != '.' || decimals < 1 || decimals > ReadRecord.SCALE
+                    || digits(value, point + 1, end) != end) {
+                return null;
+            }
+            number += number(value, point + 1, end) * POWERS[ReadRecord.SCALE - decimals];
         }
         if (fields[i].positive && (negative || number == 0)) {
             return null;
@@ -281,14 +289,24 @@ final class PlainRecord {
         int start = starts[i];
         int end = ends[i];
         if (end - start > LONG_DIGITS || digits(value, start, end) != end
-                || !isNumber(value, start, end)) {
+                || !isWhole(value, start, end)) {
             return null;
         }
+        long number = number(value, start, end);
+        boolean inTime = number > 0 && number - sourceTimeMs <= ReadRecord.MAX_FUTURE_MS;
+        return !fields[i].eventTime || inTime ? Long.valueOf(number) : null;
+    }
+
+    /** Of digits that are known as such: at least one, and no zero in front of others. */
+    private static boolean isWhole(byte[] value, int start, int end) {
+        return end > start && (value[start] != '0' || end == start + 1);
+    }
+
+    private static long number(byte[] value, int start, int end) {
         long number = 0;
         for (int at = start; at < end; at++) {
             number = 10 * number + (value[at] - '0');
         }
-        boolean inTime = number > 0 && number - sourceTimeMs <= ReadRecord.MAX_FUTURE_MS;
-        return !fields[i].eventTime || inTime ? Long.valueOf(number) : null;
+        return number;
     }
 }
