@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
@@ -18,14 +22,26 @@ from workbench import figures
 from workbench.cli.report import command
 from workbench.config import Settings
 from workbench.definitions.backfill import backfill
-from workbench.errors import LakeError, NotebookError, UsageError, ValidationFailed
+from workbench.errors import (
+    KernelError,
+    LakeError,
+    NotebookError,
+    StaleData,
+    UsageError,
+    ValidationFailed,
+)
+from workbench.ingest.reference import own_file
 from workbench.lake.session import open_session
 from workbench.reports.checks import Check, show, tolerance_of
+from workbench.reports.lock import ReportIsRunning, one_run
 from workbench.reports.parameters import REPORTS, parse_parameters
+from workbench.reports.pdf import BROWSERS
 from workbench.reports.report import Report
+from workbench.reports.rerunning import rerun
 from workbench.reports.runner import run_report
 from workbench.reports.runs import ReportRun, find_run, list_runs
 from workbench.reports.tables import Column, as_html, as_text
+from workbench.reports.verify import verify
 
 SETUP = """
 import workbench as wb
@@ -174,6 +190,101 @@ def test_a_cell_that_takes_too_long_is_stopped(traded, notebook):
         run_report(traded, "market_day", cell_timeout_s=2)
     assert "\n" not in str(error.value)
     assert leftovers(traded) == []
+
+
+def test_a_run_that_takes_too_long_is_ended_with_what_it_started(traded, notebook):
+    notebook(
+        "import pathlib, subprocess, time\n"
+        'child = subprocess.Popen(["sleep", "300"])\n'
+        'pathlib.Path("child").write_text(str(child.pid))',
+        # Each cell is within its own limit, and deaf to interrupts.
+        *["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(4)"] * 20,
+    )
+    with pytest.raises(NotebookError, match="it took longer than 8 s in all") as error:
+        run_report(traded, "market_day", timeout_s=8)
+    assert not isinstance(error.value, KernelError) and error.value.exit_code == 5
+    child = int((traded.project / "child").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
+    [kept] = list_runs(traded)
+    assert kept.summary["error_kind"] == "timeout" and kept.summary["tag"] is None
+    assert leftovers(traded) == []
+
+
+def test_a_dead_kernel_is_worth_another_try(traded, notebook):
+    notebook("import os; os._exit(1)")
+    with pytest.raises(KernelError, match="Kernel died"):
+        run_report(traded, "market_day")
+
+
+def test_one_run_of_a_report_and_as_of_at_a_time(traded, notebook):
+    notebook('report.check("x", 1, other=1)')
+    folder = traded.project / "reports" / "market_day" / "2024-08-09T000000Z"
+    with ThreadPoolExecutor(1) as pool:
+        with one_run(folder, wait=False):
+            with pytest.raises(ReportIsRunning, match=rf"process {os.getpid()} since .*--wait"):
+                run_report(traded, "market_day")
+            assert list_runs(traded) == []
+            waiting = pool.submit(_wait_for, folder)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            # Another as-of is another matter.
+            with one_run(folder.parent / "2024-08-08T000000Z", wait=False):
+                pass
+        assert waiting.result(timeout=30)
+
+
+def _wait_for(folder):
+    with one_run(folder, wait=True):
+        return True
+
+
+def test_stale_data_is_refused_before_anything_runs(traded, notebook):
+    notebook('report.check("x", 1, other=1)')
+    with pytest.raises(StaleData, match=r"market\.trades ends \d+ d before the start of the run"):
+        run_report(traded, "market_day", require_fresh=True)
+    assert not list((traded.project / "reports").glob("*/*/*"))
+
+
+def test_a_rerun_reads_the_reference_data_of_the_run(traded, notebook):
+    notebook(
+        'found = session.sql("SELECT sector FROM reference.symbols '
+        "WHERE symbol = 'AAPL'\").rows()\n"
+        'report.figure("sector", found[0][0])\nreport.check("x", 1, other=1)'
+    )
+    run = run_report(traded, "market_day")
+    own = own_file(traded)
+    own.parent.mkdir(parents=True)
+    own.write_text((run.folder / "symbols.csv").read_text().replace("Technology", "Fruit"))
+    done = rerun(traded, run.id)
+    assert done.comparison.same and "Technology" in str(run.figures["sector"])
+    # Another run sees what is in force now: it is no repetition of the first one.
+    assert "Fruit" in str(run_report(traded, "market_day").figures["sector"])
+
+
+def test_the_page_is_printed_and_put_on_record(traded, notebook):
+    notebook(
+        "from workbench import figures\nimport pyarrow as pa\n"
+        'rows = [{"symbol": "KO", "total_volume": 1, "total_notional": 1, "trade_count": 1}]\n'
+        "report.plot(figures.top_symbols(pa.Table.from_pylist(rows)))\n"
+        'report.check("x", 1, other=1)'
+    )
+    if not any(map(shutil.which, BROWSERS)):
+        with pytest.raises(UsageError, match="needs Chromium"):
+            run_report(traded, "market_day", pdf=True)
+        return
+    run = run_report(traded, "market_day")
+    assert run.pdf is None
+    printed = run_report(traded, "market_day", pdf=True)
+    assert printed.cached and printed.pdf is not None
+    assert printed.pdf.read_bytes().startswith(b"%PDF-")
+    assert all(finding.passed for finding in verify(traded, find_run(traded, run.id)))
+
+
+def test_without_a_browser_the_way_out_is_named(traded, notebook, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(UsageError, match=r"a PDF needs Chromium.*apt install chromium"):
+        run_report(traded, "market_day", pdf=True)
+    assert not (traded.project / "reports").exists()
 
 
 def test_the_notebook_reads_the_snapshots_that_were_pinned(traded, notebook):
