@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults bench lint format docs lock clean ci
+.PHONY: help setup demo test faults bench lint format docs hooks lock clean ci
 
 help: ## List all targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ format: setup ## Format the code and mend what the linter can mend.
 
 docs: setup ## Write docs/reference/ from the commands and the contracts.
 	@$(BIN)/python docs/build_reference.py
+
+hooks: ## Let git take the outputs out of exploration notebooks as they are committed.
+	@git config core.hooksPath .githooks
 
 lock: setup ## Renew requirements.lock, requirements-bootstrap.lock and jars.lock.
 	$(COMPILE) --upgrade --extra flink --extra dev --override overrides.txt \

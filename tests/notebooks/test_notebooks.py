@@ -11,11 +11,13 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.notebooks.guards import problems
+from tests.notebooks.guards import problems, unstable_sql
 from tests.notebooks.small_lake import build_small_lake
+from tests.notebooks.strip import has_outputs, stripped
 from workbench.config import Settings
 from workbench.reports.parameters import REPORTS
 from workbench.reports.runner import run_report
+from workbench.reports.typed_cell import is_exploration
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = [ROOT / "notebooks" / f"{report.name}.ipynb" for report in REPORTS]
@@ -103,19 +105,97 @@ def _with_a_clock(notebook: Any) -> None:
     cell.source += "\nprint(datetime.now())"
 
 
+def _with_a_random_number(notebook: Any) -> None:
+    notebook.cells[2].source += "\nimport random"
+
+
+def _with_a_clock_in_sql(notebook: Any) -> None:
+    notebook.cells[2].source += "\nsession.sql('SELECT current_timestamp')"
+
+
+def _with_a_module_that_looks_at_the_clock(notebook: Any) -> None:
+    # The runner of reports does: it stands for a module of questions that should not.
+    notebook.cells[2].source += "\nfrom workbench.reports import runner"
+
+
+def _with_a_table_that_nobody_compares(notebook: Any) -> None:
+    cell = next(c for c in notebook.cells if "nbval-check-output" in c.metadata.get("tags", []))
+    cell.metadata.tags = ["nbval-ignore-output"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
         (_without_outputs, "has no stored output"),
         (_nothing_compared, "no cell is compared"),
         (_with_an_error, "holds an error"),
-        (_with_a_clock, "uses the clock"),
+        (_with_a_clock, "uses now()"),
+        (_with_a_random_number, "uses random"),
+        (_with_a_clock_in_sql, "uses current_timestamp"),
+        (_with_a_module_that_looks_at_the_clock, "workbench/reports/runner.py uses now()"),
+        (_with_a_table_that_nobody_compares, "shows figures and is not compared"),
     ],
 )
 def test_the_guard_fails_on(spoil, expected):
     notebook = read(NOTEBOOKS[0])
     spoil(notebook)
     assert any(expected in problem for problem in problems(notebook))
+
+
+def test_the_sql_of_questions_and_reports_knows_no_clock_and_no_chance():
+    found = {
+        str(file.relative_to(ROOT)): unstable_sql(file.read_text(encoding="utf-8"))
+        for folder in ("reports", "market", "definitions")
+        for file in (ROOT / "workbench" / folder).rglob("*.sql")
+    }
+    assert len(found) > 10
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+def _exploration(folder: Path, name: str, **metadata: Any) -> Path:
+    cell = nbformat.v4.new_code_cell("1", execution_count=7)
+    cell.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "secret"})]
+    path = folder / name
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), path)
+    return path
+
+
+def test_every_notebook_is_a_report_or_an_exploration_without_outputs():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = read(path)
+        if is_exploration(notebook.metadata):
+            assert not has_outputs(notebook), f"python -m tests.notebooks.strip {path.name}"
+        else:
+            assert path in NOTEBOOKS, f"{path.name} is in no list and not marked as exploration"
+
+
+def test_the_hook_keeps_outputs_of_explorations_out_of_commits(tmp_path):
+    def git(*arguments: str) -> str:
+        named = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        done = subprocess.run(
+            ["git", "-C", str(tmp_path), *named, *arguments],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    git("init", "-q")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / ".githooks").mkdir()
+    hook = tmp_path / ".githooks" / "pre-commit"
+    hook.write_text((ROOT / ".githooks" / "pre-commit").read_text())
+    hook.chmod(0o755)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    (tmp_path / "workbench").symlink_to(ROOT / "workbench")
+    git("config", "core.hooksPath", ".githooks")
+    look = _exploration(tmp_path, "look.ipynb", workbench={"kind": "exploration"})
+    _exploration(tmp_path, "report.ipynb")
+    git("add", "look.ipynb", "report.ipynb")
+    git("commit", "-q", "-m", "both")
+    kept = git("show", "HEAD:look.ipynb")
+    assert "secret" not in kept and not has_outputs(nbformat.reads(kept, as_version=4))
+    assert "secret" in git("show", "HEAD:report.ipynb")
+    # On the screen it stays as it is.
+    assert "secret" in look.read_text() and stripped(look.read_text()) is not None
 
 
 def test_the_report_runs_and_all_its_checks_pass(lake):
