@@ -63,6 +63,9 @@ class Reports:
             "run": run,
             "verdict": "failed" if plan else "passed",
             "figures": [{"name": "volume", "value": self.volume, "unit": "shares"}],
+            "snapshots": {"market.trades": str(self.volume)},
+            "parameters": {},
+            "versions": {},
             "checks": [*checks, {"name": "count", "passed": True, "value": 1, "other": 1}],
         }
         folder = self.project / "reports" / name / "2026-03-09T220500Z" / run
@@ -319,9 +322,10 @@ def test_the_hook_hears_of_failure_and_recovery_and_of_nothing_else(
     [failure] = told()
     assert (failure["event"], failure["status"], failure["exit_code"]) == ("failure", "failed", 3)
     assert [each["name"] for each in failure["failed_checks"]] == ["volume", "trades"]
-    assert failure["difference"] == [
-        {"figure": "volume", "before": 100, "after": 150, "unit": "shares", "change_pct": 50.0}
-    ]
+    assert failure["difference"]["causes"] == ["data"]
+    [change] = failure["difference"]["changes"]
+    told_of = [change[name] for name in ("name", "before", "after", "absolute", "relative")]
+    assert told_of == ["volume", 100, 150, "50", 0.5]
     assert failure["due_local"] == "2026-03-10T18:05:00-04:00"
     assert failure["last_good_run"] == attempts(schedule)[0].run
     assert Path(failure["folder"]).is_dir() and failure["page"].endswith("report.html")
@@ -330,7 +334,8 @@ def test_the_hook_hears_of_failure_and_recovery_and_of_nothing_else(
     clock.at = WEDNESDAY + timedelta(days=1)
     call(schedule)
     assert [each["event"] for each in told()] == ["failure", "recovery"]
-    assert told()[1]["difference"][0]["before"] == 100  # against the last good, not the failed one
+    # Against the last good run, not the failed one.
+    assert told()[1]["difference"]["changes"][0]["before"] == 100
     assert (settings.project / "env").read_text().split() == ["failure", "recovery"]
     assert [n.event for each in attempts(schedule) for n in each.notices] == ["failure", "recovery"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.reports.compare import compare
 from workbench.reports.runs import PAGE, SUMMARY
 from workbench.schedule.history import Attempt
 from workbench.schedule.schedules import Schedule
@@ -47,7 +48,7 @@ def payload(
         "page": str(Path(attempt.folder) / PAGE) if attempt.folder else None,
         "failed_checks": [check for check in run.get("checks", []) if not check["passed"]],
         "last_good_run": good.run if good else None,
-        "difference": difference(before, run) if before and run else [],
+        "difference": difference(before, run),
     }
 
 
@@ -90,31 +91,16 @@ def _summary(attempt: Attempt | None) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def difference(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the named figures that differ between two runs, with the change where it is a number.
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the figures and checks that differ between two report.json, and what is behind it.
 
-    Examples
-    --------
-    >>> difference(
-    ...     {"figures": [{"name": "volume", "value": 4, "unit": "shares"}]},
-    ...     {"figures": [{"name": "volume", "value": 5, "unit": "shares"}]},
-    ... )
-    [{'figure': 'volume', 'before': 4, 'after': 5, 'unit': 'shares', 'change_pct': 25.0}]
+    None where one of them is not there, or was written by a release that kept less.
     """
-    old, new = ({f["name"]: f for f in each.get("figures", [])} for each in (before, after))
-    found = []
-    for name in dict.fromkeys([*old, *new]):
-        was, now = old.get(name, {}).get("value"), new.get(name, {}).get("value")
-        if was == now and (name in old) == (name in new):
-            continue
-        unit = new.get(name, old.get(name, {}))["unit"]
-        change = {"figure": name, "before": was, "after": now, "unit": unit}
-        found.append(change | {"change_pct": _percent(was, now)})
-    return found
-
-
-def _percent(was: Any, now: Any) -> float | None:
-    try:
-        return round(100 * (float(now) - float(was)) / abs(float(was)), 4)
-    except (TypeError, ValueError, ZeroDivisionError):
+    if not before or not after:
         return None
+    try:
+        found = compare(before, after).as_json()
+    except (KeyError, TypeError):
+        return None
+    changes = [change for change in found["changes"] if change["kind"] != "table"]
+    return {"causes": found["causes"], "changes": changes}

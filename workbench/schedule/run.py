@@ -11,10 +11,8 @@ from typing import Any, Protocol
 from workbench.config import Settings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.provenance import one_line
-from workbench.reports.runner import run_report
 from workbench.reports.runs import ReportRun, list_runs
 from workbench.schedule import news
-from workbench.schedule.freshness import why_stale
 from workbench.schedule.history import Attempt, Notice, alone, attempts, keep
 from workbench.schedule.notify import notify
 from workbench.schedule.outcome import GaveUp, Unexpected, is_transient, status_of
@@ -81,7 +79,7 @@ def scheduled_run(
     force: bool = False,
     clock: Clock | None = None,
     report: Report | None = None,
-    stale: Stale = why_stale,
+    stale: Stale | None = None,
 ) -> Done:
     """Run a schedule's report for the last due time, unless that is done.
 
@@ -110,7 +108,7 @@ def scheduled_run(
     UsageError
         Where `due` is no due time, or has not come.
     """
-    call = _Call(settings, schedule, clock or WallClock(), report or _run, stale)
+    call = _Call(settings, schedule, clock or WallClock(), report or _run, stale or _stale)
     with alone(schedule) as free:
         if not free:
             return Done(None, "it is running already")
@@ -124,8 +122,17 @@ def scheduled_run(
 
 
 def _run(settings: Settings, name: str, parameters: Mapping[str, Any]) -> ReportRun:
+    # Imported here: most rings of a timer may have nothing to do.
+    from workbench.reports.runner import run_report
+
     # A person may be running the same report: that is no reason to fail.
     return run_report(settings, name, parameters, wait=True)
+
+
+def _stale(settings: Settings, due: datetime) -> str | None:
+    from workbench.schedule.freshness import why_stale
+
+    return why_stale(settings, due)
 
 
 def check(schedule: Schedule, clock: Clock | None = None) -> list[Attempt]:
