@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,7 +23,12 @@ from workbench.schedule import install as timers
 from workbench.schedule.command import command_of
 from workbench.schedule.cron import cron_command, cron_text, markers
 from workbench.schedule.history import attempts
-from workbench.schedule.schedules import Schedule, save_schedule, schedule_id
+from workbench.schedule.schedules import (
+    Schedule,
+    list_schedules,
+    save_schedule,
+    schedule_id,
+)
 from workbench.schedule.systemd import service_text, timer_text, unit_name
 
 GOLDEN = Path(__file__).parent / "schedule_units"
@@ -74,6 +80,38 @@ def in_london(schedule: Schedule) -> str:
     finally:
         os.environ.pop("TZ")
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "Mon-Fri 18:05 America/New_York",
+        "Fri-Mon 00:15,23:45 Asia/Kathmandu",
+        "daily 02:30 Europe/Berlin",
+        "Sun,Tue,Sat 02:15 Australia/Lord_Howe",
+    ],
+)
+def test_a_cron_without_zones_rings_at_every_due_moment_of_a_year(at, monkeypatch):
+    schedule = schedule_of(Path("/srv/desk"), at)
+    monkeypatch.setenv("TZ", "Europe/London")
+    lines = [line.split() for line in in_london(schedule).splitlines()]
+    rings = {
+        (int(hour), int(minute), day)
+        for minute, hour, *_, days in (line[:5] for line in lines if line[0].isdecimal())
+        for day in cron_days(days)
+    }
+    due = schedule.calendar.due_between(NOW, NOW + timedelta(days=365))
+    shown = [each.astimezone(ZoneInfo("Europe/London")) for each in due]
+    assert {(each.hour, each.minute, each.isoweekday() % 7) for each in shown} <= rings
+    # One line in summer and one in winter, and the odd weeks between: not rings at every hour.
+    assert len({(hour, minute) for hour, minute, _ in rings}) <= 4 * len(schedule.calendar.times)
+
+
+def cron_days(text: str) -> set[int]:
+    if text == "*":
+        return set(range(7))
+    first, dash, last = text.partition("-")
+    return set(range(int(first), int(last) + 1)) if dash else set(map(int, text.split(",")))
 
 
 # ---------------------------------------------------------------- systemd reads it
@@ -283,6 +321,15 @@ def test_where_systemd_does_not_answer_it_says_so(machine):
     tool(machine / "tools", "systemctl", 'echo "Failed to connect to bus" >&2; exit 1')
     with pytest.raises(StackError, match=r"Failed to connect to bus.*--cron"):
         timers.install(DESK, "systemd", NOW)
+
+
+def test_a_schedule_goes_with_its_project(tmp_path):
+    (tmp_path / "old").mkdir()
+    schedule = schedule_of(tmp_path / "old", "daily 00:00 UTC")
+    save_schedule(schedule)
+    (tmp_path / "old").rename(tmp_path / "new")
+    [moved] = list_schedules(Settings(project=tmp_path / "new"))
+    assert moved == schedule.model_copy(update={"project": tmp_path / "new"})
 
 
 def test_a_schedule_is_for_its_owner_only(tmp_path):

@@ -120,12 +120,14 @@ def list_schedules(settings: Settings) -> list[Schedule]:
 
 def _read(file: Path) -> Schedule:
     try:
-        return Schedule.model_validate_json(file.read_text(encoding="utf-8"))
+        kept = Schedule.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, ValidationError) as error:
         said = "" if isinstance(error, ValidationError) else f" ({error})"
         raise WorkbenchError(
             f"{file} is no schedule{said}", hint="remove it and schedule the report anew"
         ) from None
+    # A project may have been moved or copied.
+    return kept.model_copy(update={"project": file.resolve().parents[1]})
 
 
 def find_schedules(settings: Settings, wanted: str) -> list[Schedule]:
