@@ -111,3 +111,8 @@ def test_a_broken_schedule_is_named(cli, settings):
     (settings.project / "schedules").mkdir()
     (settings.project / "schedules" / "x-000000.json").write_text("{}")
     assert "x-000000.json is no schedule" in str(cli("scheduled").exception)
+
+
+def test_the_nearest_name_is_named(cli):
+    cli("schedule", "market_day", "--at", AT)
+    assert "did you mean 'market_day'?" in str(cli("unschedule", "market_dey").exception)

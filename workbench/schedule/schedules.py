@@ -141,7 +141,9 @@ def find_schedules(settings: Settings, wanted: str) -> list[Schedule]:
     schedules = list_schedules(settings)
     found = [each for each in schedules if wanted in (each.id, each.report)]
     if not found:
-        known = [each.id for each in schedules]
+        known = list(
+            dict.fromkeys([*(each.report for each in schedules), *(each.id for each in schedules)])
+        )
         hint = did_you_mean(wanted, known) if known else "`workbench report schedule --help`"
         raise UsageError(f"no schedule {wanted!r}", hint=hint)
     return found
