@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def run(
     python -m bench --quick
     """
     from bench.results import facts, rounded, save
-    from bench.suites import SUITES, Options
+    from bench.suites import SUITES, WITHOUT_STACK, Options
 
     unknown = set(suites) - set(SUITES)
     if unknown:
@@ -117,7 +118,7 @@ def run(
     lab = Lab(folder, progress=say)
     for name in suites or SUITES:
         say(f"== {name}")
-        with lab.running():
+        with nullcontext() if name in WITHOUT_STACK else lab.running():
             content = SUITES[name](lab, options)
         click.echo(save(name, rounded({**facts(), **content})))
 

@@ -18,7 +18,7 @@ from workbench.stack.java import find_java
 
 FOLDER = ROOT / "bench" / "results"
 SHOWN = ROOT / "docs" / "benchmarks.json"
-_PACKAGES = ("apache-flink", "confluent-kafka", "duckdb", "pyiceberg")
+_PACKAGES = ("apache-flink", "confluent-kafka", "duckdb", "pandas", "polars", "pyiceberg")
 _JARS = ("kafka_2.13", "flink-sql-connector-kafka", "iceberg-flink-runtime-2.1")
 
 

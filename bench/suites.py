@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import live
+from bench.desk import desk
 from bench.engine import Result, measure
 from bench.flinkjob import FlinkJob, RegistryJob
 from bench.flinksql import PassThrough, PlainMinutes, SqlJob
@@ -225,6 +226,14 @@ def recovery(lab: Lab, options: Options) -> Row:
     return live.recovery(lab, options.repeats)
 
 
+def workbench(lab: Lab, options: Options) -> Row:
+    """What an analyst waits for, with Polars and pandas beside; ten rows for each record."""
+    shape = options.shape
+    return desk(lab.folder, 10 * shape.total, shape.symbols, max(3, options.repeats), lab.progress)
+
+
+#: Suites of the reading side: no broker and no cluster runs.
+WITHOUT_STACK = ("workbench",)
 SUITES: dict[str, Callable[[Lab, Options], Row]] = {
     "router": router,
     "aggregates": aggregates,
@@ -234,4 +243,5 @@ SUITES: dict[str, Callable[[Lab, Options], Row]] = {
     "recovery": recovery,
     "growth": growth,
     "checkpoint": checkpoint,
+    "workbench": workbench,
 }

@@ -103,3 +103,23 @@ def test_a_picture_has_a_bar_for_each_value():
     assert found["bench-slots.svg"].count("<rect") == 2
     assert "85,000" in found["bench-slots.svg"]
     assert bars("nothing", []).endswith("</svg>\n")
+
+
+def test_waiting_is_judged_by_the_first_engine_of_a_task() -> None:
+    def waited(task: str, engine: str, *seconds: float, wrong: str | None = None) -> dict[str, Any]:
+        return {"task": task, "engine": engine, "run": "warm", "seconds": list(seconds),
+                "wrong": wrong, "events": 10}  # fmt: skip
+
+    rows = [
+        waited("workbench --help", "a new process", 0.1, 0.2, 0.1),
+        waited("workbench top", "a new process", 2.0),
+        waited("session on 5,000 files", "a new process, with all imports", 0.9),
+        waited("top_symbols", "workbench", 0.12),
+        waited("top_symbols", "the same SQL over read_parquet", 0.10),
+        waited("top_symbols", "pandas", 0.3, wrong="volume: 1, 2 expected"),
+    ]
+    page = render({"workbench": {**FACTS, "rows": rows}})
+    assert "- workbench --help, at most 0.3 s: **0.1**, met." in page
+    assert "- workbench top, at most 1.5 s: **2**, NOT met" in page
+    assert "- top_symbols, at most 1.3 times the SQL by hand: **1.2**, met." in page
+    assert "- WRONG, pandas, top_symbols, warm: volume: 1, 2 expected" in page

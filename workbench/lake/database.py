@@ -352,16 +352,13 @@ _SYMBOL_NUMBERS = {"tick_size": "DECIMAL(18, 8)", "quantity_step": "DECIMAL(18, 
 
 def _load_symbols(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     """Copy the reference data, so that the session keeps what it has seen when it opened."""
-    import pyarrow as pa
-
     columns, rows = read_symbols(file) if file.is_file() else (list(REQUIRED), [])
-    text = pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in columns]))
-    connection.register("symbols_of_the_file", text)
+    # As lists of texts: to register an Arrow table, DuckDB imports pyarrow.dataset.
     selected = ", ".join(
-        f"CAST(nullif({views.quote_name(name)}, '') AS {_SYMBOL_NUMBERS.get(name, 'VARCHAR')}) "
+        f"CAST(nullif(unnest(CAST(? AS VARCHAR[])), '') AS {_SYMBOL_NUMBERS.get(name, 'VARCHAR')}) "
         f"AS {views.quote_name(name)}"
         for name in columns
     )
+    values = [[row[name] for row in rows] for name in columns]
     target = views.quote_name(views.REFERENCE)
-    connection.execute(f"CREATE TABLE {target} AS SELECT {selected} FROM symbols_of_the_file")
-    connection.unregister("symbols_of_the_file")
+    connection.execute(f"CREATE TABLE {target} AS SELECT {selected}", values)

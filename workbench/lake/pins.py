@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
 from workbench.errors import LakeError
-from workbench.lake.catalog import load_catalog
-from workbench.lake.damage import load_table, reading_manifests
+from workbench.lake.damage import reading_manifests
+from workbench.lake.reading import PLANS, Sources
 from workbench.lake.times import from_micros, show_moment
 
 if TYPE_CHECKING:
@@ -81,8 +81,13 @@ class Pin:
         if self.source is None or self.snapshot is None:
             return []
         scan = self.source.scan(snapshot_id=self.snapshot.snapshot_id)
-        with reading_manifests(self.table.name):
-            return sorted(scan.plan_files(), key=lambda task: task.file.file_path)
+
+        def plan() -> list[FileScanTask]:
+            with reading_manifests(self.table.name):
+                return sorted(scan.plan_files(), key=lambda task: task.file.file_path)
+
+        identity = str(self.source.metadata.table_uuid)
+        return PLANS.files(identity, self.snapshot.snapshot_id, plan)
 
     @property
     def rows(self) -> int:
@@ -144,12 +149,12 @@ def resolve(
         When there is no lake, or it has no such snapshot (any more).
     """
     wanted = {table_named(name).name: value for name, value in (snapshots or {}).items()}
-    catalog = load_catalog(settings, create=False)
+    lake = Sources(settings)
     # The heads first and close together; files are planned later, table by table.
     sources, broken = {}, {}
     for table in TABLES:
         try:
-            sources[table.name] = load_table(catalog, table.name)
+            sources[table.name] = lake.table(table.name)
         except LakeError as error:
             broken[table.name] = error
     pins = {}
@@ -166,7 +171,8 @@ def resolve(
             snapshot = source.current_snapshot()
         else:
             snapshot = _snapshot_before(table.name, source, as_of)
-        pins[table.name] = Pin(table, source, snapshot)
+        pin = Pin(table, source, snapshot)
+        pins[table.name] = replace(pin, source=lake.whole(table.name)) if pin.delete_count else pin
     return pins
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.dead_letters.letters import Selection, letters_sql
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
@@ -49,6 +48,9 @@ def dead_letters(session: Session, as_of: Moment | None = None) -> Result:
     --------
     >>> dead_letters(session).df()      # doctest: +SKIP
     """
+    # With it come the replay and all that writes: no other question should wait for these imports.
+    from workbench.dead_letters.letters import Selection, letters_sql
+
     moment = moment_of(session, as_of, DEAD_LETTERS)
     selection = Selection(until=moment if as_of is not None else None)
     return session.result(
