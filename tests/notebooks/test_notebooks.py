@@ -213,3 +213,30 @@ def test_the_report_runs_in_the_middle_of_a_day_and_on_a_day_without_trades(lake
     run.raise_for_checks()
     figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
     assert figures["executions"] == 0 and figures["vwap"] is None
+
+
+#: Runs that ask for less than a full day, or for something that is not there.
+ODD = [
+    (
+        "portfolio",
+        {"as_of": "2024-07-04", "every": "1h", "days": "3", "account_id": "ACC-001"},
+        {"open positions": 5, "profit of the period": 0},
+    ),
+    ("portfolio", {"account_id": "nobody"}, {"open positions": 0, "orders": 0, "profit": 0}),
+    ("sectors", {"as_of": "2024-07-04"}, {"sectors": 0, "executions": 0}),
+    (
+        "volume_anomalies",
+        {"as_of": "2024-08-09T15:47:20Z", "bucket": "5m", "symbol": "KO"},
+        {"symbols compared": 6},
+    ),
+    ("volume_anomalies", {"as_of": "2024-07-04"}, {"volume": 0, "without enough days": 6}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "expected"), ODD, ids=str)
+def test_a_report_holds_where_there_is_little_to_report(lake, name, parameters, expected):
+    run = run_report(lake, name, parameters)
+    run.raise_for_checks()
+    assert len(run.summary["checks"]) > 5
+    figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
+    assert {each: float(figures[each]) for each in expected} == expected

@@ -224,6 +224,37 @@ def test_sector_performance(market_session, rows, hours) -> None:  # type: ignor
         assert sectors_seen == {"UNKNOWN", "Crypto", "Energy", "Information Technology"}
 
 
+@pytest.mark.parametrize("sector", [None, "Information Technology", "UNKNOWN"])
+@pytest.mark.parametrize("hours", [24, 24 * 50])
+def test_symbol_performance(market_session, rows, sector, hours) -> None:  # type: ignore[no-untyped-def]
+    until = max(row["event_time"] for row in rows)
+    sector_of = {row[0]: row[2] for row in market.reference_data(market_session).rows()}
+    by_symbol = defaultdict(list)
+    for row in executions(rows, until - timedelta(hours=hours), until):
+        by_symbol[row["symbol"]].append(row)
+    cents: dict[str, Fraction] = defaultdict(Fraction)
+    worth = {s: sum(r["price"] * r["quantity"] for r in found) for s, found in by_symbol.items()}
+    for symbol, notional in worth.items():
+        cents[sector_of.get(symbol, "UNKNOWN")] += Fraction(half_up(Fraction(notional), 2))
+    expected = []
+    for symbol, found in by_symbol.items():
+        of = sector_of.get(symbol, "UNKNOWN")
+        first, last = found[0]["price"], found[-1]["price"]
+        share = Fraction(half_up(Fraction(worth[symbol]), 2)) / cents[of] * 100
+        change = (Fraction(last) / Fraction(first) - 1) * 100
+        volume = sum(row["quantity"] for row in found)
+        if sector in (None, of):
+            expected.append((symbol, of, len(found), volume, worth[symbol], half_up(share, 4),
+                             first, last, half_up(change, 2)))  # fmt: skip
+    expected.sort(key=lambda row: (-row[4], row[0]))
+    assert market.symbol_performance(market_session, sector, hours).rows() == expected
+
+
+def test_an_unknown_sector_names_the_nearest(session: Session) -> None:
+    with pytest.raises(UsageError, match="no sector 'Enrgy': did you mean 'Energy'"):
+        market.symbol_performance(session, "Enrgy")
+
+
 def test_first_and_last_price_at_the_same_moment_follow_arrival(
     land: Land, session: Session
 ) -> None:

@@ -22,6 +22,7 @@ from workbench.market.reconciliation import reconciliation
 from workbench.market.reference_data import reference_data
 from workbench.market.sector_performance import sector_performance
 from workbench.market.spread_curve import spread_curve
+from workbench.market.symbol_performance import symbol_performance
 from workbench.market.top_symbols import top_symbols
 from workbench.market.trading_gaps import trading_gaps
 from workbench.market.volume_anomalies import volume_anomalies
@@ -44,6 +45,7 @@ __all__ = [
     "reference_data",
     "sector_performance",
     "spread_curve",
+    "symbol_performance",
     "top_symbols",
     "trading_gaps",
     "volume_anomalies",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
@@ -55,6 +55,46 @@ class MarketDayParameters(ReportParameters, frozen=True):
     )
 
 
+class PortfolioParameters(ReportParameters, frozen=True):
+    """What portfolio takes."""
+
+    account_id: Name = Field(
+        default=None, description="Account; the one that traded most in these days when left out."
+    )
+    days: int = Field(default=30, ge=1, le=366, description="Days of history.")
+    every: Literal["15m", "1h", "1d"] = Field(
+        default="1d", description="Length of an interval of the history."
+    )
+
+
+class SectorsParameters(ReportParameters, frozen=True):
+    """What sectors takes."""
+
+    hours: float = Field(
+        default=24, gt=0, le=24 * 366, description="Length of the window that ends at as_of."
+    )
+    sector: Name = Field(
+        default=None, description="Sector shown in detail; the most traded when left out."
+    )
+    top: int = Field(default=15, ge=1, le=500, description="Symbols listed of it.")
+
+
+class VolumeAnomaliesParameters(ReportParameters, frozen=True):
+    """What volume_anomalies takes."""
+
+    days: int = Field(default=30, ge=5, le=366, description="Calendar days of history.")
+    threshold: float = Field(
+        default=3, gt=0, le=100, description="Z-score from which a volume is unusual."
+    )
+    top: int = Field(default=10, ge=1, le=30, description="Symbols listed.")
+    symbol: Name = Field(
+        default=None, description="Symbol shown through the day; the most unusual when left out."
+    )
+    bucket: Literal["1m", "5m", "15m"] = Field(
+        default="15m", description="Length of a bucket of the day."
+    )
+
+
 @dataclass(frozen=True)
 class ReportSpec:
     """One report: a notebook and what it takes.
@@ -83,6 +123,9 @@ class ReportSpec:
 #: The reports that ship. A project's own are found by `workbench.reports.registry`.
 REPORTS: tuple[ReportSpec, ...] = (
     ReportSpec("market_day", "Market day", MarketDayParameters),
+    ReportSpec("portfolio", "Portfolio", PortfolioParameters),
+    ReportSpec("sectors", "Sectors", SectorsParameters),
+    ReportSpec("volume_anomalies", "Volume anomalies", VolumeAnomaliesParameters),
     # Further reports join this list with their notebooks.
 )
 

@@ -30,15 +30,23 @@ class SecondPath:
 
     def __init__(self, session: Session) -> None:
         pins = resolve(session.settings, snapshots=session.snapshots)
-        self._trades = _frame(pins["market.trades"])
+        #: The session, for its settings and reference data.
+        self.session = session
+        #: All events, as they lie in the files.
+        self.trades = _frame(pins["market.trades"])
 
     def executions(self, since: datetime, until: datetime) -> pl.LazyFrame:
         """Return executions in [since, until) with ``units`` and ``value`` as whole numbers."""
-        quantity, price = _units("quantity"), _units("price")
-        return self._trades.filter(
+        quantity, price = units_of("quantity"), units_of("price")
+        return self.trades.filter(
             pl.col("event_time").is_between(since, until, closed="left"),
             pl.col("status").is_in(EXECUTIONS),
         ).with_columns(units=quantity, value=quantity * price)
+
+    def in_order(self, since: datetime, until: datetime) -> pl.LazyFrame:
+        """Return the same executions in the order they happened."""
+        order = ("event_time", "source_offset", "source_partition", "source_topic")
+        return self.executions(since, until).sort(*order)
 
     def totals(self, day: Day) -> dict[str, Any]:
         """Return ``executions``, ``volume``, ``notional`` and ``vwap`` of the day."""
@@ -73,7 +81,7 @@ class SecondPath:
             .collect()
             .row(0, named=True)
         )
-        return _decimal(_half_up(row["units"], row["days"]), 8) if row["days"] else None
+        return decimal_of(half_up(row["units"], row["days"]), 8) if row["days"] else None
 
     def position(self, account: str, until: datetime) -> dict[str, dict[str, Decimal]]:
         """Return ``net_position`` and ``net_cost`` of each symbol an account has traded."""
@@ -88,8 +96,8 @@ class SecondPath:
         )
         return {
             row["symbol"]: {
-                "net_position": _decimal(row["units"], 8),
-                "net_cost": _decimal(row["value"], 16),
+                "net_position": decimal_of(row["units"], 8),
+                "net_cost": decimal_of(row["value"], 16),
             }
             for row in rows
         }
@@ -103,6 +111,11 @@ def _frame(pin: Pin) -> pl.LazyFrame:
             "symbol": pl.String,
             "side": pl.String,
             "account_id": pl.String,
+            "order_id": pl.String,
+            "trade_id": pl.String,
+            "source_topic": pl.String,
+            "source_partition": pl.Int32,
+            "source_offset": pl.Int64,
             "quantity": pl.Decimal(18, 8),
             "price": pl.Decimal(18, 8),
         }
@@ -118,19 +131,30 @@ def _frame(pin: Pin) -> pl.LazyFrame:
     )
 
 
-def _units(column: str) -> pl.Expr:
-    """A decimal as a whole number of 0.00000001, by way of its text-exact 128 bits."""
+def units_of(column: str) -> pl.Expr:
+    """Return a decimal as a whole number of 0.00000001, by way of its text-exact 128 bits."""
     return (pl.col(column).cast(pl.Decimal(38, 8)) * 100_000_000).cast(pl.Int128)
 
 
-def _half_up(number: int, by: int) -> int:
-    return (2 * number + by) // (2 * by)
+def half_up(number: int, by: int) -> int:
+    """Return number / by as a whole number, rounded half away from zero.
+
+    >>> half_up(5, 2), half_up(-5, 2), half_up(-7, 5)
+    (3, -3, -1)
+    """
+    rounded = (2 * abs(number) + by) // (2 * by)
+    return rounded if number >= 0 else -rounded
 
 
-def _decimal(units: int, scale: int) -> Decimal:
+def decimal_of(units: int, scale: int) -> Decimal:
+    """Return a whole number of the smallest unit as a decimal.
+
+    >>> decimal_of(-12345, 4)
+    Decimal('-1.2345')
+    """
     return Decimal(f"{units}e-{scale}")
 
 
 def _money(units: int, value: int) -> dict[str, Decimal | None]:
-    vwap = _decimal(_half_up(value, units * 10_000), 4) if units else None
-    return {"volume": _decimal(units, 8), "notional": _decimal(value, 16), "vwap": vwap}
+    vwap = decimal_of(half_up(value, units * 10_000), 4) if units else None
+    return {"volume": decimal_of(units, 8), "notional": decimal_of(value, 16), "vwap": vwap}

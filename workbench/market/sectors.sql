@@ -1,0 +1,4 @@
+-- The sectors there are.
+SELECT DISTINCT sector
+FROM reference.symbols
+ORDER BY sector
