@@ -86,6 +86,7 @@ def profile(
 @click.option("--slots", default="1,2", show_default=True, help="Slots of the growth suite.")
 @click.option("--seconds", default=30, show_default=True, help="How long latency is measured.")
 @click.option("--quick", is_flag=True, help="Small: 50,000 records, one repeat, 10 seconds.")
+@click.option("--note", default="", help="What is to be said of the run: what else was going on.")
 def run(
     suites: tuple[str, ...],
     events: int,
@@ -97,6 +98,7 @@ def run(
     slots: str,
     seconds: int,
     quick: bool,
+    note: str,
 ) -> None:
     """Run suites, all of them when none is named; results go to bench/results/SUITE.json.
 
@@ -120,7 +122,15 @@ def run(
         say(f"== {name}")
         with nullcontext() if name in WITHOUT_STACK else lab.running():
             content = SUITES[name](lab, options)
-        click.echo(save(name, rounded({**facts(), **content})))
+        click.echo(save(name, rounded({**facts(), "note": note, **content})))
+
+
+@main.command()
+def classes() -> None:
+    """Run the demo to list the classes that Flink's JVMs load, for their archive."""
+    from bench.classes import record
+
+    click.echo(record())
 
 
 @main.command()

@@ -78,6 +78,13 @@ def test_status_says_where_since_when_and_how_big(stack: Stack) -> None:
     assert stack.status().part("jobmanager").address.startswith("http://127.0.0.1:")
 
 
+def test_the_cluster_maps_its_classes_from_an_archive(stack: Stack) -> None:
+    """Java says nothing where it does not like an archive: it would only be slower."""
+    for part in ("jobmanager", "taskmanager"):
+        maps = Path(f"/proc/{stack.status().part(part).pid}/maps").read_text()
+        assert "/workbench/classes/flink-" in maps, part
+
+
 def test_idle_it_takes_less_than_4_gb(stack: Stack) -> None:
     assert sum(part.memory_mb or 0 for part in stack.status().parts) < 4096
 

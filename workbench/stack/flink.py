@@ -74,11 +74,12 @@ def configuration(
         "taskmanager.memory.jvm-overhead.max": f"{OVERHEAD}m",
         # Started together with the JobManager, the TaskManager would ask again only after 10 s.
         "cluster.registration.error-delay": "500 ms",
-        # A killed TaskManager is noticed in seconds; the default is up to 50.
-        "heartbeat.interval": "2000 ms",
+        # A killed TaskManager is noticed once two heartbeats in a row find nobody: in 20 s, by
+        # default. One that is only slow is given up after the timeout.
+        "heartbeat.interval": "1000 ms",
         "heartbeat.timeout": "10000 ms",
         "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.initial-backoff": "200 ms",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
         "web.tmpdir": str(layout.flink_tmp),
         # The state of a job over REST is at most this old; the default of 3 s makes waiting slow.
@@ -99,10 +100,10 @@ def prepare(settings: Settings, layout: Layout, ports: dict[str, int], home: Pat
         write_atomic(conf / name, (home / "conf" / name).read_text())
 
 
-def _command(layout: Layout, java: Java, part: str, memory: list[str], main: str) -> list[str]:
+def _command(layout: Layout, java: Java, part: str, options: list[str], main: str) -> list[str]:
     return [
         java.executable,
-        *memory,
+        *options,
         *("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", UTC),
         *JAVA_17_OPTIONS.split(),
         f"-Djava.io.tmpdir={layout.flink_tmp}",
@@ -114,11 +115,11 @@ def _command(layout: Layout, java: Java, part: str, memory: list[str], main: str
     ]
 
 
-def _jobmanager_command(settings: Settings, layout: Layout, java: Java) -> list[str]:
+def _jobmanager_options(settings: Settings) -> list[str]:
     heap = settings.stack.jobmanager_heap_mb
-    memory = [f"-Xms{min(heap, 256)}m", f"-Xmx{heap}m", "-XX:MaxMetaspaceSize=256m"]
-    main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-    return _command(layout, java, JOBMANAGER, memory, main)
+    # It does little for long: code that is compiled once and quickly is enough.
+    compiler = "-XX:TieredStopAtLevel=1"
+    return [f"-Xms{min(heap, 256)}m", f"-Xmx{heap}m", "-XX:MaxMetaspaceSize=256m", compiler]
 
 
 def taskmanagers(settings: Settings) -> tuple[str, ...]:
@@ -132,25 +133,28 @@ def taskmanagers(settings: Settings) -> tuple[str, ...]:
     return TASKMANAGERS[: settings.stack.taskmanagers]
 
 
-def command(settings: Settings, layout: Layout, java: Java, part: str) -> list[str]:
-    """Return the command of a part of the cluster."""
-    if part == JOBMANAGER:
-        return _jobmanager_command(settings, layout, java)
-    return _taskmanager_command(settings, layout, java, part)
-
-
-def _taskmanager_command(settings: Settings, layout: Layout, java: Java, part: str) -> list[str]:
+def _taskmanager_options(settings: Settings) -> list[str]:
     """The memory parts of a TaskManager are in the configuration."""
     heap = settings.stack.taskmanager_heap_mb
-    memory = [
+    return [
         *(f"-Xms{min(heap, 512)}m", f"-Xmx{heap}m"),
         f"-XX:MaxDirectMemorySize={FRAMEWORK_OFF_HEAP + NETWORK}m",
         f"-XX:MaxMetaspaceSize={METASPACE}m",
     ]
+
+
+def command(
+    settings: Settings, layout: Layout, java: Java, part: str, shared: list[str]
+) -> list[str]:
+    """Return the command of a part of the cluster; `shared` are options of class-data sharing."""
+    if part == JOBMANAGER:
+        main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+        return _command(layout, java, part, [*_jobmanager_options(settings), *shared], main)
     main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+    options = [*_taskmanager_options(settings), *shared]
     # A name of its own for each start: the JobManager remembers a killed one for some seconds.
     name = f"{RESOURCE_ID}{part}-{uuid.uuid4().hex[:8]}"
-    return [*_command(layout, java, part, memory, main), "-D", name]
+    return [*_command(layout, java, part, options, main), "-D", name]
 
 
 def environment(settings: Settings, layout: Layout, home: Path) -> dict[str, str]:
@@ -159,7 +163,7 @@ def environment(settings: Settings, layout: Layout, home: Path) -> dict[str, str
         **os.environ,
         **home_environment(settings, home),
         "FLINK_CONF_DIR": str(layout.flink_conf),
-        "CLASSPATH": class_path(home),
+        "CLASSPATH": os.pathsep.join(map(str, class_path(home))),
     }
 
 
@@ -180,6 +184,17 @@ def resource_id(process: psutil.Process) -> str | None:
     except psutil.Error:
         return None
     return next((a.removeprefix(RESOURCE_ID) for a in arguments if a.startswith(RESOURCE_ID)), None)
+
+
+def part_of(name: str) -> str:
+    """Return the part whose process has a name in the cluster: each start has one of its own.
+
+    Examples
+    --------
+    >>> part_of("taskmanager-2-0f31ab8c")
+    'taskmanager-2'
+    """
+    return name.rpartition("-")[0]
 
 
 def registered(rest_url: str) -> set[str]:

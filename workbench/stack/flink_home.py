@@ -185,10 +185,26 @@ def ensure_flink_home(settings: Settings, progress: Progress = lambda _: None) -
         return home
 
 
-def class_path(home: Path) -> str:
-    """Return the class path of a JVM of the cluster in a fixed order, Flink itself last."""
-    jars = sorted((home / "lib").glob("*.jar"), key=lambda j: ("flink-dist" in j.name, j.name))
-    return os.pathsep.join(map(str, jars))
+def _is_own(jar: Path) -> bool:
+    return jar.name.startswith("workbench-functions-")
+
+
+def class_path(home: Path) -> list[Path]:
+    """Return the class path of a JVM of the cluster, in a fixed order.
+
+    Flink itself comes after what it stands on, and the project's own functions last, because
+    they change more often. Links are followed: all stacks of a machine have the same class path.
+    """
+
+    def place(jar: Path) -> tuple[bool, bool, str]:
+        return _is_own(jar), "flink-dist" in jar.name, jar.name
+
+    return [jar.resolve() for jar in sorted((home / "lib").glob("*.jar"), key=place)]
+
+
+def shared_class_path(home: Path) -> list[Path]:
+    """Return what of the class path is the same for all who have the same locks."""
+    return [jar for jar in class_path(home) if not _is_own(jar)]
 
 
 def home_environment(settings: Settings, home: Path) -> dict[str, str]:

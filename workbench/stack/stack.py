@@ -15,6 +15,7 @@ import psutil
 from workbench.config import Settings
 from workbench.errors import StackError, UsageError
 from workbench.stack import flink, kafka
+from workbench.stack.class_sharing import shared_classes
 from workbench.stack.endpoints import flink_address, read_ports
 from workbench.stack.files import (
     Layout,
@@ -24,7 +25,7 @@ from workbench.stack.files import (
     remove,
     write_atomic,
 )
-from workbench.stack.flink_home import ensure_flink_home
+from workbench.stack.flink_home import ensure_flink_home, shared_class_path
 from workbench.stack.guard import Guard, guarded
 from workbench.stack.health import (
     PARTS,
@@ -278,8 +279,9 @@ class Stack:
         if cluster and run.home:
             flink.prepare(settings, layout, ports, run.home)
             environment = flink.environment(settings, layout, run.home)
+            shared = shared_classes(java, shared_class_path(run.home), run.progress)
             for part in cluster:
-                launch(part, flink.command(settings, layout, java, part), environment)
+                launch(part, flink.command(settings, layout, java, part, shared), environment)
         if kafka.PART in run.missing:
             command = kafka.prepare(settings, layout, ports, java, jars)
             launch(kafka.PART, command, kafka.environment(jars))
