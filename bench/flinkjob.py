@@ -23,6 +23,7 @@ from workbench.contracts.topics import ROUTES, UNROUTABLE
 from workbench.jobs import Cluster, cancel, submit
 from workbench.lake import tables
 from workbench.lake.catalog import load_catalog
+from workbench.stack.flink import part_of
 
 
 class FlinkJob:
@@ -81,6 +82,11 @@ class FlinkJob:
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.names} do not run")
             time.sleep(0.05)
+
+    def taskmanager(self, name: str) -> str:
+        """Return the part of the stack that a job of parallelism 1 runs in."""
+        (runner,) = self.cluster.runners(self.ids[name])
+        return part_of(runner)
 
     def commit(self) -> None:
         """Make a checkpoint now, which commits what was read until here."""

@@ -48,7 +48,7 @@ class Lab:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.progress = progress
-        self._stack = {
+        self._stack: dict[str, Any] = {
             "folder": self.folder / "stack",
             "slots": slots,
             "taskmanager_heap_mb": heap_mb,
@@ -69,9 +69,15 @@ class Lab:
         """Start what does not run."""
         self.stack.up(self.progress)
 
-    def restart_taskmanager(self) -> None:
-        """End the TaskManager and start a new one: nothing is compiled or loaded there."""
-        self.pid_of("taskmanager", kill=True)
+    def restart_taskmanager(self, part: str = "taskmanager") -> None:
+        """End a TaskManager and start a new one: nothing is compiled or loaded there."""
+        self.pid_of(part, kill=True)
+        self.up()
+
+    def add_taskmanager(self) -> None:
+        """Start a second TaskManager; jobs are spread over both."""
+        self._stack["taskmanagers"] = 2
+        self.stack = Stack(load_settings(self.folder, stack=self._stack))
         self.up()
 
     def pid_of(self, part: str, *, kill: bool = False) -> int:

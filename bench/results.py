@@ -38,10 +38,16 @@ def _jars() -> dict[str, str]:
     return found
 
 
+def _words(given: list[str]) -> list[str]:
+    """The command without its note, which has a place of its own."""
+    at = given.index("--note") if "--note" in given else len(given)
+    return given[:at] + given[at + 2 :]
+
+
 def facts() -> dict[str, Any]:
     """Return what the numbers depend on: machine, versions, load, command, time."""
     return {
-        "command": "python -m bench " + " ".join(sys.argv[1:]),
+        "command": "python -m bench " + " ".join(_words(sys.argv[1:])),
         "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": {
             "processor": _processor(),

@@ -33,6 +33,28 @@ MAX_REQUEST_BYTES = 9 * 1024 * 1024
 #: What a source fetches of a partition at once: some 2,000 records.
 FETCH_BYTES = 512 * 1024
 
+
+@dataclass(frozen=True)
+class Waits:
+    """How long each step of a record's way waits for more to send at once, in ms."""
+
+    #: A fetch of the source. What is there is sent at once; but while records of one partition
+    #: wait to be handed on, a fetch of the others is all there is, and waits this long.
+    fetch: int
+    #: A network buffer between two tasks that is not full.
+    buffer: int
+    #: A batch of the sink.
+    linger: int
+    #: The same of a transaction. Nobody sees a message before its checkpoint, which waits for no
+    #: batch to fill: fewer and larger ones cost less.
+    linger_exactly_once: int
+
+
+WAITS = {
+    "balanced": Waits(fetch=50, buffer=20, linger=5, linger_exactly_once=100),
+    "low": Waits(fetch=5, buffer=1, linger=0, linger_exactly_once=5),
+}
+
 FUNCTIONS = {
     "read_record": "workbench.functions.ReadRecord",
     "event_time": "workbench.functions.EventTime",
@@ -65,6 +87,8 @@ class Deployment:
     delivery: str = "exactly-once"
     parallelism: int = 1
     checkpoint_interval_ms: int = 30_000
+    #: ``balanced`` or ``low``: which of `WAITS`.
+    latency: str = "balanced"
     idle_timeout_ms: int = 5_000
     #: ``hashmap`` or ``rocksdb``.
     state_backend: str = "hashmap"
@@ -74,6 +98,10 @@ class Deployment:
     deduplicate_ms: int = 0
     #: Read nothing and never be idle: for a job that only closes its windows.
     closing: bool = False
+
+    @property
+    def waits(self) -> Waits:
+        return WAITS[self.latency]
 
     @property
     def source_idle_ms(self) -> int:
@@ -194,7 +222,7 @@ def source(mode: Mode, job: Job, topic: str) -> str:
             "scan.startup.mode": "group-offsets",
             "properties.auto.offset.reset": "earliest",
             "scan.topic-partition-discovery.interval": "30 s",
-            "properties.fetch.max.wait.ms": "50",
+            "properties.fetch.max.wait.ms": str(mode.deployment.waits.fetch),
             # Little at a time of each partition: the client hands on all it fetched of one before
             # it turns to the next, and the clock would run ahead of those that wait. A larger
             # record is fetched all the same.
@@ -299,14 +327,16 @@ def _sink_options(mode: Mode, job: Job, name: str, topics: tuple[Topic, ...]) ->
         "properties.transaction.timeout.ms": str(TRANSACTION_TIMEOUT_MS),
         "properties.max.request.size": str(MAX_REQUEST_BYTES),
         "properties.compression.type": "lz4",
-        "properties.linger.ms": "5",
+        "properties.linger.ms": str(deployment.waits.linger),
         "properties.batch.size": "131072",
     }
     if deployment.delivery == "exactly-once":
-        # Nobody sees a message before its checkpoint, which waits for no batch to fill: fewer and
-        # larger ones cost less.
-        options["properties.linger.ms"] = "100"
+        options["properties.linger.ms"] = str(deployment.waits.linger_exactly_once)
         options["sink.transactional-id-prefix"] = f"{job_name(deployment, job)}-{name}"
+        # Each checkpoint has an id of its own, which stays in the broker's memory for a while. Not
+        # from a pool: after a crash, a transaction begun under a committed id may stay open and
+        # hold up readers until it times out (FLINK-40626, in connectors up to 5.0.0).
+        options["sink.transaction-naming-strategy"] = "incrementing"
     return options
 
 

@@ -42,11 +42,12 @@ def _streaming(deployment: Deployment) -> dict[str, str]:
         "execution.checkpointing.aligned-checkpoint-timeout": "10 s",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        # What dies suddenly starts again at once; what fails again and again waits for longer.
+        "restart-strategy.exponential-delay.initial-backoff": "200 ms",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
         "restart-strategy.exponential-delay.backoff-multiplier": "2.0",
         "table.exec.source.idle-timeout": f"{deployment.source_idle_ms} ms",
-        "execution.buffer-timeout.interval": "20 ms",
+        "execution.buffer-timeout.interval": f"{deployment.waits.buffer} ms",
         "state.backend.type": deployment.state_backend,
         "execution.checkpointing.incremental": str(deployment.state_backend == "rocksdb").lower(),
     }

@@ -9,6 +9,7 @@ import pytest
 from tests.faults.kills import kill
 from tests.integration.support import wait_until
 from workbench.config import load_settings
+from workbench.jobs import Cluster
 from workbench.stack import Stack, endpoints, flink
 
 pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
@@ -27,15 +28,8 @@ def two_taskmanagers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack
 
 def runners(stack: Stack, job_id: str) -> set[str]:
     """Return the parts in which the tasks of a job run."""
-    url = endpoints(stack.settings, kafka=False).rest_url
-    vertices = (flink.ask(url, f"/jobs/{job_id}") or {"vertices": []})["vertices"]
-    found = set()
-    for vertex in vertices:
-        path = f"/jobs/{job_id}/vertices/{vertex['id']}/taskmanagers"
-        for manager in (flink.ask(url, path) or {"taskmanagers": []})["taskmanagers"]:
-            # The name of a TaskManager is that of its part and a number for each start.
-            found.add(manager["taskmanager-id"].rpartition("-")[0])
-    return found
+    cluster = Cluster(endpoints(stack.settings, kafka=False).rest_url)
+    return {flink.part_of(name) for name in cluster.runners(job_id)}
 
 
 def test_jobs_of_a_killed_taskmanager_go_on_in_the_other(two_taskmanagers, start_run):

@@ -111,17 +111,29 @@ def test_state_in_rocksdb_is_checkpointed_in_parts_and_restored(use):
 
 def test_a_hot_path_shows_its_output_before_a_checkpoint(use):
     """One job at-least-once, the others as before: what lands in the lake waits for a commit."""
-    settings = use(checkpoint_interval_ms=600_000, jobs={"router": {"delivery": "at-least-once"}})
-    submit(settings, ["router", "landing"])
+    hot = {"router": {"delivery": "at-least-once", "latency": "low"}}
+    settings = use(checkpoint_interval_ms=600_000, jobs=hot)
+    ids = submit(settings, ["router", "landing"])
+    cluster = Cluster(endpoints(settings).rest_url)
     produce(settings, "raw.trades", [trade(number) for number in range(500)])
     wait_until(
         lambda: len(read_all(settings, "processed.trades.filled")) == 500,
         "the router's output is there without a checkpoint",
     )
+    wait_until(lambda: cluster.records_read(ids["landing"]) == 500, "landing has read it, too")
     assert count(settings, "market.trades") == 0
     stop(settings, ["router", "landing"])
     assert count(settings, "market.trades") == 500
     assert len(read_all(settings, "processed.trades.filled")) == 500
+    # Delivery and latency are no part of the state: it goes on without them.
+    common = settings.flink.model_copy(update={"jobs": {}})
+    settings = settings.model_copy(update={"flink": common})
+    job_id = submit(settings, ["router"])["router"]
+    produce(settings, "raw.trades", [trade(number) for number in range(500, 600)])
+    wait_until(lambda: cluster.records_read(job_id) == 100, "the rest is read, and nothing twice")
+    assert len(read_all(settings, "processed.trades.filled")) == 500
+    stop(settings, ["router"])
+    assert len(read_all(settings, "processed.trades.filled")) == 600
 
 
 def test_duplicates_are_refused_and_counted_where_that_is_asked_for(use):

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from flink_jobs import ddl
 from workbench.config import load_settings
+from workbench.contracts import job_named
 from workbench.errors import UsageError
 from workbench.jobs import deployment
 from workbench.jobs.deployment import java_client_properties
@@ -90,3 +92,32 @@ def test_the_names_said_to_be_of_librdkafka_are(key: str) -> None:
         AdminClient({key: "0"})
     except Exception as error:
         assert "No such configuration property" not in str(error)
+
+
+def options(folder: Path, job: str, **flink: object) -> str:
+    """The DDL of all that a job reads and writes in Kafka."""
+    given = deployment.deployment(load_settings(folder, flink=flink), job, kafka=False)
+    mode = ddl.Stream(ddl.Deployment(**given))
+    contract = job_named(job)
+    sources = [ddl.source(mode, contract, topic) for topic in contract.sources]
+    return "\n".join([*sources, *ddl.sinks(mode, contract)])
+
+
+@pytest.mark.parametrize(
+    ("delivery", "low_ms", "other_ms"), [("at-least-once", 0, 5), ("exactly-once", 5, 100)]
+)
+def test_one_job_sends_at_once_and_the_others_fill_batches(
+    tmp_path: Path, delivery: str, low_ms: int, other_ms: int
+) -> None:
+    common = {"delivery": delivery, "jobs": {"router": {"latency": "low"}}}
+    low, other = (options(tmp_path, job, **common) for job in ("router", "enrichment"))
+    assert f"'properties.linger.ms' = '{low_ms}'" in low
+    assert "'properties.fetch.max.wait.ms' = '5'" in low
+    assert f"'properties.linger.ms' = '{other_ms}'" in other
+    assert "'properties.fetch.max.wait.ms' = '50'" in other
+    assert options(tmp_path, "enrichment", delivery=delivery) == other
+
+
+def test_a_latency_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"flink\.jobs\.router\.latency.*'balanced' or 'low'"):
+        options(tmp_path, "router", jobs={"router": {"latency": "none"}})

@@ -172,6 +172,15 @@ class Cluster:
         """Return the ids of the registered TaskManagers."""
         return [str(manager["id"]) for manager in self._ask("/taskmanagers")["taskmanagers"]]
 
+    def runners(self, job_id: str) -> set[str]:
+        """Return the ids of the TaskManagers in which the tasks of a job run."""
+        paths = [f"/jobs/{job_id}/vertices/{v}/taskmanagers" for _, v in self.vertices(job_id)]
+        return {
+            str(manager["taskmanager-id"])
+            for path in paths
+            for manager in self._ask(path)["taskmanagers"]
+        }
+
     def metric_names(self, path: str) -> list[str]:
         """Return the metrics that a job, a task or a TaskManager has now."""
         return [str(metric["id"]) for metric in self._ask(f"{path}/metrics")]

@@ -58,6 +58,11 @@ def _properties(settings: Settings, layout: Layout, ports: dict[str, int]) -> di
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 4,
         "share.coordinator.state.topic.num.partitions": 1,
+        # A sink has a transactional id, and a producer id, for each checkpoint. An hour is longer
+        # than any transaction; the defaults (a week, a day) fill the heap where checkpoints are
+        # short.
+        "transactional.id.expiration.ms": 3_600_000,
+        "producer.id.expiration.ms": 3_600_000,
         # The first consumer of a group need not wait for others.
         "group.initial.rebalance.delay.ms": 0,
         "message.max.bytes": MESSAGE_MAX_BYTES,
