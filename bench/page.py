@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
+from bench import report
 from bench.stats import middle, ratio
 
 Row = dict[str, Any]
@@ -463,6 +464,7 @@ SECTIONS = {
     "recovery": ("Recovery", recovery),
     "growth": ("Growth", growth),
     "checkpoint": ("Checkpoints", checkpoint),
+    "report": ("Reports", report.section),
 }
 
 

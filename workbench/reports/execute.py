@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -49,6 +50,8 @@ class _Clock:
         self.began = time.monotonic()
         self.ready: float | None = None
         self.timed_out = False
+        #: What is being executed, as far as it has come.
+        self.notebook: Any = None
 
     @contextmanager
     def limit(self, kernel: Any) -> Iterator[None]:
@@ -94,10 +97,7 @@ def execute(
     cell_timeout_s, timeout_s
         Seconds one cell may take, and the whole. The kernel is killed at the second.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    _register()
+    papermill = _papermill()
     clock = _Clock(timeout_s)
     error = kind = None
     notebook: Any = None
@@ -112,12 +112,14 @@ def execute(
                 language="python",
                 cwd=str(settings.project),
                 progress_bar=False,
+                # Whole, at the end: after each cell it would take a second in all.
+                request_save_on_cell_execute=False,
                 execution_timeout=min(cell_timeout_s, timeout_s),
                 clock=clock,
                 # Errors only: that a kernel on loopback does not encrypt is no news to anybody.
                 extra_arguments=["--log-level=40"],
             )
-        except PapermillExecutionError:
+        except papermill.PapermillExecutionError:
             pass
         except TimeoutError:
             kind = "timeout"
@@ -128,13 +130,25 @@ def execute(
             error = f"it took longer than {timeout_s} s in all" if clock.timed_out else said
     ended = time.monotonic()
     ready = clock.ready or ended
-    if notebook is None and target.is_file():
-        notebook = papermill.iorw.load_notebook_node(str(target))
+    if notebook is None and clock.notebook is not None:
+        notebook = clock.notebook
+        papermill.iorw.write_ipynb(notebook, str(target))
     return Execution(notebook, ready - clock.began, ended - ready, error, kind)
 
 
-def _register() -> None:
-    """Tell papermill of an engine that keeps the limit; imported here because it takes a while."""
+def _papermill() -> Any:
+    """Return papermill, with an engine that keeps the limit; loaded here as it takes a while."""
+    # jsonschema would build a grammar of internationalised addresses, for a second, which no
+    # notebook has. It does without where the package is missing.
+    grammar = "rfc3987_syntax"
+    hidden = grammar not in sys.modules
+    if hidden:
+        sys.modules[grammar] = None  # type: ignore[assignment]
+    try:
+        import papermill
+    finally:
+        if hidden:
+            sys.modules.pop(grammar, None)
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
     from papermill.log import logger
@@ -172,9 +186,11 @@ def _register() -> None:
                 **remove_args(unused, **options),
             )
             client.clock = clock
+            clock.notebook = nb_man.nb
             return client.execute()
 
     papermill_engines.register(ENGINE, Engine)
+    return papermill
 
 
 @contextmanager
