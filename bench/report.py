@@ -98,7 +98,7 @@ def section(content: dict[str, Any]) -> list[str]:
     return [
         f"`workbench report run {content['report']}` as a command, over {content['events']:,} "
         f"executions; {len(rows)} runs, median and spread. Overhead is the whole less the kernel's "
-        "start and the queries in DuckDB: Python's imports on both sides, the second path, figures, "
+        "start and the queries in DuckDB: imports on both sides, the second path, figures, "
         "page, tags.",
         table(("whole", "kernel start", "DuckDB", "page", "tags", "overhead"), [cells]),
         verdict(overhead, "Goal: an overhead of less than 5 s (median)", GOAL_S, at_most=True),

@@ -338,7 +338,8 @@ def test_the_command_lists_shows_and_fails(traded, notebook, monkeypatch):
     cli = CliRunner()
     result = cli.invoke(command, ["run", "market_day", "-p", "top=3"])
     assert isinstance(result.exception, ValidationFailed) and "0 of 1" in result.output
-    [listed] = json.loads(cli.invoke(command, ["list", "--json"]).output)
+    rows = json.loads(cli.invoke(command, ["list", "--json"]).output)
+    [listed] = [row for row in rows if row["run"]]
     assert listed["verdict"] == "failed"
     assert "volume" in cli.invoke(command, ["show", listed["run"]]).output
     checks = json.loads(cli.invoke(command, ["show", "market_day", "--checks", "--json"]).output)
