@@ -204,12 +204,24 @@ def test_values_are_text_in_the_widget(filled: Session) -> None:
 def test_a_mistake_is_one_line_and_the_next_choice_mends_it(filled: Session) -> None:
     explorer = explore()
     explorer._measure.value = "sum"
-    assert "choose a column for sum" in status(explorer)
+    assert explorer._of.value == "quantity"
+    explorer._of.value = "symbol"
+    assert "sum needs a number, &#x27;symbol&#x27; is none" in status(explorer)
     assert explorer.result is None
     assert explorer._copy.text == ""
-    explorer._of.value = "quantity"
+    explorer._of.value = "price"
     assert "error" not in status(explorer)
     assert explorer.result is not None
+
+
+def test_measure_and_groups_follow_each_other(filled: Session) -> None:
+    explorer = explore()
+    explorer._group.value = "symbol"
+    assert explorer._measure.value == "count"
+    assert "error" not in status(explorer)
+    explorer._measure.value = "rows"
+    assert explorer.state.group == ()
+    assert "error" not in status(explorer)
 
 
 def test_snapshots_and_moments_can_be_chosen(filled: Session, land: Land) -> None:

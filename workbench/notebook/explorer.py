@@ -28,6 +28,7 @@ from workbench.notebook.exploration import (
     Filter,
     Query,
     State,
+    is_number,
     is_time,
     query_of,
 )
@@ -178,11 +179,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self._copy = _CopyButton()
         for each in (self._table, self._as_of):
             each.observe(lambda _: self._open(), "value")
-        for each in (
-            self._snapshot, self._group, self._bucket, self._second, self._measure, self._of,
-            self._limit,
-        ):  # fmt: skip
+        for each in (self._snapshot, self._bucket, self._of, self._limit):
             each.observe(lambda _: self._show(), "value")
+        for each in (self._group, self._second):
+            each.observe(lambda _: self._agree(self._measure), "value")
+        self._measure.observe(lambda _: self._agree(self._group), "value")
         super().__init__(
             [
                 widgets.HTML("<h3>Explore the lake</h3>"),
@@ -269,6 +270,25 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             row.column.options = names
             if before in names:
                 row.column.value = before
+
+    def _agree(self, yields: widgets.Widget) -> None:
+        """Make measure and groups fit; what was not touched yields, no choice is refused."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            grouped = bool(self._group.value or self._second.value)
+            if grouped and self._measure.value == "rows":
+                if yields is self._measure:
+                    self._measure.value = "count"
+                else:
+                    self._group.value = self._second.value = ""
+            if self._measure.value in OF_A_COLUMN and not self._of.value:
+                numbers = [name for name, kind in self._columns.items() if is_number(kind)]
+                self._of.value = next(iter(numbers or self._columns), "")
+        finally:
+            self._busy = False
+        self._show()
 
     def _add_filter(self) -> None:
         row = _FilterRow(
