@@ -15,7 +15,12 @@ from workbench.stack.jars import read_lock
 from workbench.stack.jars_lock import ROOTS
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = ("requirements.lock", "requirements-bootstrap.lock")
+REQUIREMENTS = (
+    "requirements.lock",
+    "requirements-bootstrap.lock",
+    "deploy/airflow/requirements.lock",
+    "deploy/dagster/requirements.lock",
+)
 LOCKS = (*REQUIREMENTS, "jars.lock", "environment.yml", "overrides.txt")
 
 

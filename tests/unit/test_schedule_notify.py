@@ -32,6 +32,7 @@ class Desk(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer, self.location, self.heard = 204, "", []
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -45,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.heard.append((self.path, self.headers["Content-Type"], json.loads(body)))
         if self.server.answer == 0:
-            time.sleep(3)
+            self.server.over.wait(20)
             return
         self.send_response(self.server.answer)
         if self.server.location:
@@ -65,6 +66,7 @@ def desk() -> Iterator[Desk]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
+    server.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
