@@ -52,7 +52,7 @@ class Waits:
 
 WAITS = {
     "balanced": Waits(fetch=50, buffer=20, linger=5, linger_exactly_once=100),
-    "low": Waits(fetch=5, buffer=1, linger=0, linger_exactly_once=5),
+    "low": Waits(fetch=5, buffer=1, linger=1, linger_exactly_once=5),
 }
 
 FUNCTIONS = {

@@ -101,8 +101,8 @@ class FlinkSettings(BaseModel, extra="forbid"):
     #: ``at-least-once`` shows output in Kafka at once and may repeat it after a failure; what
     #: lands in Iceberg is exactly-once either way.
     delivery: Delivery = "exactly-once"
-    #: ``balanced`` fills batches for some ms at each step of a record's way; ``low`` sends at
-    #: once, for more CPU. What exactly-once shows still waits for its checkpoint.
+    #: ``balanced`` fills batches for some ms at each step of a record's way; ``low`` sends
+    #: almost at once, for more CPU. What exactly-once shows still waits for its checkpoint.
     latency: Latency = "balanced"
     #: Where state lives while a job runs: on the heap, or in RocksDB with incremental checkpoints.
     state_backend: StateBackend = "hashmap"

@@ -104,7 +104,7 @@ def options(folder: Path, job: str, **flink: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("delivery", "low_ms", "other_ms"), [("at-least-once", 0, 5), ("exactly-once", 5, 100)]
+    ("delivery", "low_ms", "other_ms"), [("at-least-once", 1, 5), ("exactly-once", 5, 100)]
 )
 def test_one_job_sends_at_once_and_the_others_fill_batches(
     tmp_path: Path, delivery: str, low_ms: int, other_ms: int
