@@ -225,15 +225,17 @@ def figures_page() -> str:
     parts = [
         HEAD,
         "# Figures\n",
-        inspect.getdoc(figures) or "",
+        (inspect.getdoc(figures) or "").replace("``", "`"),
         "\nThe pictures show a small generated lake, drawn by `python -m docs.build_figures`. "
         "How to show and\nkeep figures: [guide](../guide.md#figures).\n",
         f"{names}.\n",
     ]
     for name in figure_names():
         heading, *rest = page(getattr(figures, name), "workbench.figures", "##").split("\n\n")
+        summary, _ = parse(inspect.getdoc(getattr(figures, name)) or "")
+        told = " ".join(summary.split("\n\n")[0].replace("Draw ", "It shows ", 1).split())
         shown = [
-            f"![{name}, {'dark' if file.stem.endswith('-dark') else 'light'}]"
+            f"![{name}, {'dark' if file.stem.endswith('-dark') else 'light'}. {told}]"
             f"(../images/figures/{file.name})"
             for file in pictures(name)
         ]

@@ -1,4 +1,4 @@
-"""One real broker and one real cluster for the whole run; topics and tables of its own per test."""
+"""Topics and tables of its own for every test, on the stack of the run (`tests/conftest.py`)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.support import isolated
-from workbench.config import Settings, load_settings
+from workbench.config import Settings
 from workbench.stack import Stack, endpoints, flink
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The running embedded stack of this test run."""
-    project = tmp_path_factory.mktemp("project")
-    stack = Stack(load_settings(project, stack={"folder": project / "stack"}))
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.purge()
 
 
 @pytest.fixture

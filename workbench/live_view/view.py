@@ -47,6 +47,8 @@ class LiveView:
         self._kind, self._theme, self._wanted_symbol = kind, theme, symbol
         self._pace, self._paused_at = Pace(), None  # type: tuple[Pace, int | None]
         self._drawing = threading.RLock()
+        # Messages read when it was drawn last: without new ones there is nothing to draw.
+        self._drawn = 0
         me = weakref.ref(self)
 
         def on_tick() -> None:
@@ -164,15 +166,17 @@ class LiveView:
 
     def _tick(self) -> None:
         """After every step of the thread: draw where it is time, else do nothing."""
+        read = self._feed.state.read
         self._pace.wanted()
         if self._pace.due(now()):
-            if self._paused_at is None:
+            if self._paused_at is None and read != self._drawn:
                 self._redraw()
             else:
                 self._say()
 
     def _redraw(self) -> None:
         with self._drawing:
+            self._drawn = self._feed.state.read
             self._offer_symbols()
             drawn = self._kind.draw(self._feed.copy(), self.symbol, self._theme)
             for shown, words, figure in zip(self.figures, self._words, drawn, strict=True):
@@ -210,6 +214,8 @@ def _update(shown: go.FigureWidget, figure: go.Figure) -> None:
     # The rows stand under it; they need not travel with every frame.
     layout = figure.to_plotly_json()["layout"]
     layout["meta"] = {key: layout["meta"][key] for key in ("id", "alt")}
+    # Zoom and hidden lines stay as they were chosen, until something else is drawn.
+    layout["uirevision"] = layout["title"]["text"]
     with shown.batch_update():
         if same:
             for old, new in zip(shown.data, figure.data, strict=True):
