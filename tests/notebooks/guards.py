@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,59 @@ def unstable(source: str) -> list[str]:
 def unstable_sql(text: str) -> list[str]:
     """Return the uses of clock and chance in SQL."""
     return [match[0] for match in _SQL.finditer(re.sub(r"--[^\n]*", "", text))]
+
+
+class _Page(HTMLParser):
+    """What a page of a report says to those who do not see it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.headings: list[int] = []
+        self.titles = self.figures = self.told = self.tables = self.captions = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        for name in ("src", "href", "data", "action"):
+            if re.match(r"\s*(https?:)?//", given.get(name) or ""):
+                self.found.append(f"<{tag}> fetches {given[name]}")
+        if tag == "html" and given.get("lang") != "en":
+            self.found.append("no language")
+        if re.fullmatch(r"h[1-6]", tag):
+            level = int(tag[1])
+            if level > (self.headings[-1] if self.headings else 0) + 1:
+                self.found.append(f"<{tag}> skips a level of headings")
+            self.headings.append(level)
+        self.figures += tag == "figure"
+        self.told += given.get("role") == "img" and bool(given.get("aria-label"))
+        if tag == "img" and not given.get("alt"):
+            self.found.append("a picture has no text")
+        if tag == "th" and not given.get("scope"):
+            self.found.append("a heading of a table has no scope")
+        self.titles += tag == "title"
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+
+
+def page_problems(page: str) -> list[str]:
+    """Return what is wrong with the HTML of a report; empty when nothing is."""
+    parser = _Page()
+    # Plotly's own code names addresses and tags; it is there once, and in the head.
+    head, body = page.split("</head>", 1)
+    parser.feed(re.sub(r"<script>.*?</script>", "", head, flags=re.DOTALL) + "</head>" + body)
+    found = list(parser.found)
+    if parser.headings.count(1) != 1:
+        found.append(f"{parser.headings.count(1)} main headings")
+    if parser.titles != 1:
+        found.append(f"{parser.titles} titles")
+    if parser.figures != parser.told:
+        found.append(f"{parser.figures} figures have {parser.told} texts")
+    if parser.tables != parser.captions:
+        found.append(f"{parser.tables} tables have {parser.captions} captions")
+    copies = len(re.findall(r"\* plotly\.js v", page))
+    if copies != bool(parser.figures):
+        found.append(f"{copies} copies of plotly.js")
+    return found
 
 
 def imported_modules(notebook: Any) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.notebooks.guards import problems, unstable_sql
+from tests.notebooks.guards import page_problems, problems, unstable_sql
 from tests.notebooks.small_lake import build_small_lake
 from tests.notebooks.strip import has_outputs, stripped
 from workbench.config import Settings
@@ -205,6 +205,19 @@ def test_the_report_runs_and_all_its_checks_pass(lake):
     assert figures["duplicates"] == 4
     assert figures["dead letters of landing, raw.trades"] == 15 + 2 + 4
     assert len(run.summary["checks"]) > 20
+    page = run.html.read_text(encoding="utf-8")
+    assert page_problems(page) == []
+    for old, new, expected in (
+        ('<html lang="en">', "<html>", "no language"),
+        ("<h2", "<h4", "<h4> skips a level of headings"),
+        ("</main>", '<img src="https://example.org/x.png"></main>', "<img> fetches"),
+        ('role="img"', 'role="note"', "figures have 0 texts"),
+        ("<caption>", "<p>", "captions"),
+        ("</main>", "<h1>again</h1></main>", "2 main headings"),
+        ("</head>", "<script>/** * plotly.js v0 */</script></head>", "2 copies of plotly.js"),
+    ):
+        assert old in page
+        assert expected in " ".join(page_problems(page.replace(old, new)))
 
 
 def test_the_report_runs_in_the_middle_of_a_day_and_on_a_day_without_trades(lake):
@@ -238,5 +251,6 @@ def test_a_report_holds_where_there_is_little_to_report(lake, name, parameters, 
     run = run_report(lake, name, parameters)
     run.raise_for_checks()
     assert len(run.summary["checks"]) > 5
+    assert page_problems(run.html.read_text(encoding="utf-8")) == []
     figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
     assert {each: float(figures[each]) for each in expected} == expected

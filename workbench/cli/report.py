@@ -95,7 +95,7 @@ def run(
         done.id,
         told["as_of"],
         f"{passed} of {len(told['checks'])}",
-        told["freshness"]["grade"],
+        (done.freshness or told["freshness"])["grade"],
         str(done.pdf if pdf else done.html),
     )
     columns = ("run", "as_of", "checks passed", "freshness", "page")

@@ -165,7 +165,6 @@ class Report:
         columns = [
             Column("table", "table"),
             Column("rows", "rows", digits=0),
-            Column("files", "files", digits=0),
             Column("snapshot", "snapshot"),
             Column("committed_at", "committed, UTC"),
             Column("newest_event", "newest event, UTC"),

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -141,7 +141,8 @@ def run_report(
             if not force:
                 found = earlier_run(settings, spec.name, source, values, session.pins)
                 if found is not None:
-                    return _with_pdf(found) if pdf and found.pdf is None else found
+                    found = _with_pdf(found) if pdf and found.pdf is None else found
+                    return replace(found, freshness=freshness.as_json())
             order = Order(
                 spec, source, values, as_of, now, session.snapshots, freshness.as_json(),
                 cell_timeout_s or settings.reports.cell_timeout_s,
@@ -268,7 +269,7 @@ def _keep(
         place.mkdir(parents=True, exist_ok=True)
         folder = place / summary["run"]
         work.rename(folder)
-    return ReportRun(folder, summary)
+    return ReportRun(folder, summary, freshness=dict(order.freshness))
 
 
 def digests(folder: Path) -> dict[str, str]:

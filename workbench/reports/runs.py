@@ -32,11 +32,14 @@ class ReportRun:
         What report.json holds.
     cached
         Whether an earlier run was found that is this one: nothing was run.
+    freshness
+        The age of its data as it is now, where it was asked for now; its page has that of then.
     """
 
     folder: Path
     summary: dict[str, Any]
     cached: bool = False
+    freshness: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
