@@ -243,6 +243,8 @@ ODD = [
         {"symbols compared": 6},
     ),
     ("volume_anomalies", {"as_of": "2024-07-04"}, {"volume": 0, "without enough days": 6}),
+    ("orderbook_liquidity", {"as_of": "2024-07-04"}, {"order books": 0, "symbols": 0}),
+    ("data_quality", {"as_of": "2024-07-04"}, {"missing": 0, "duplicate events": 0}),
 ]
 
 

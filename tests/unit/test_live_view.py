@@ -405,10 +405,11 @@ def test_without_a_front_end_it_is_one_frame(broker: Broker) -> None:
     assert "AAPL: price, VWAP and volume" in frame.figures[0].layout.meta["alt"]
 
 
-def test_one_frame_without_a_broker_is_an_error(broker: Broker) -> None:
+def test_one_frame_without_a_broker_says_so(broker: Broker) -> None:
     broker.away = True
-    with pytest.raises(StackError, match="no broker answers"):
-        wb.live("trades", settings=Settings())
+    frame = wb.live("trades", settings=Settings())
+    assert "nothing to follow: no broker answers" in frame.status
+    assert "no data" in frame.figures[0].layout.meta["alt"]
 
 
 @pytest.mark.parametrize(

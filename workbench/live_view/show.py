@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from workbench.config import Settings, load_settings
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.live_view.kinds import Kind, kind_named
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def live(
     """Follow a stream: figures that draw themselves anew as messages come.
 
     It begins with the newest `rows` of its topics. Where the broker goes away the figures stay,
-    the status line says so, and it goes on by itself when the broker is back. When more comes
-    than the window holds, it jumps ahead and says how much it left out.
+    the status line says so, and it goes on by itself when the broker is back; a single frame says
+    so, too. When more comes than the window holds, it jumps ahead and says how much it left out.
 
     Parameters
     ----------
@@ -95,8 +95,6 @@ def live(
     ------
     UsageError
         For a `kind`, `minutes`, `rows` or `theme` that cannot be used.
-    WorkbenchError
-        Of a single frame, where the broker does not answer.
 
     Examples
     --------
@@ -136,11 +134,17 @@ def _frame(
     from workbench.live_view.source import KafkaSource, now
 
     feed = Feed(kind, lambda: KafkaSource(settings, kind.topics, rows, {}), rows, length)
-    feed.read_to_end(FRAME_SECONDS)
+    try:
+        feed.read_to_end(FRAME_SECONDS)
+        missing = ""
+    except WorkbenchError as error:
+        # As in a widget: what is missing is said, and the notebook goes on.
+        missing = f"nothing to follow: {error}"
     symbols, held, newest = feed.seen()
     drawn = symbol or (None if kind.all_symbols or not symbols else symbols[0])
     figures = kind.draw(feed.copy(), drawn, theme)
-    return Frame(kind, figures, feed.state.in_words(now(), rows=held, newest=newest))
+    status = missing or feed.state.in_words(now(), rows=held, newest=newest)
+    return Frame(kind, figures, status)
 
 
 def has_front_end() -> bool:

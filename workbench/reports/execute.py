@@ -117,7 +117,7 @@ def execute(
                 execution_timeout=min(cell_timeout_s, timeout_s),
                 clock=clock,
                 # Errors only: that a kernel on loopback does not encrypt is no news to anybody.
-                extra_arguments=["--log-level=40"],
+                extra_arguments=["--log-level=50"],
             )
         except papermill.PapermillExecutionError:
             pass

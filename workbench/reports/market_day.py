@@ -65,22 +65,22 @@ def day_totals(session: Session, day: Day) -> dict[str, Any]:
     ``events``, ``executions``, ``symbols``, ``accounts``, ``duplicates`` (events that repeat a
     trade_id), ``volume`` [shares or coins], ``notional`` and ``vwap`` [quote currency].
     """
-    return _one(session, "day_totals", {**day.bounds, "executions": list(EXECUTIONS)})
+    return ask_one(session, "day_totals", {**day.bounds, "executions": list(EXECUTIONS)})
 
 
 def window_totals(session: Session, day: Day) -> dict[str, Any]:
     """Return ``executions``, ``volume`` and ``notional`` of the day's one-minute windows."""
-    return _one(session, "window_totals", day.bounds)
+    return ask_one(session, "window_totals", day.bounds)
 
 
 def enriched_totals(session: Session, day: Day) -> Result:
     """Return ``sector``, ``executions``, ``notional`` of the day's enriched trades."""
-    return _ask(session, "enriched_totals", day.bounds)
+    return ask(session, "enriched_totals", day.bounds)
 
 
 def largest_account(session: Session, day: Day) -> str | None:
     """Return the account that traded the most notional, or None when nobody did."""
-    rows = _ask(session, "largest_account", day.bounds).rows()
+    rows = ask(session, "largest_account", day.bounds).rows()
     return rows[0][0] if rows else None
 
 
@@ -91,7 +91,7 @@ def price_curve(session: Session, symbol: str, day: Day) -> Result:
     [shares or coins], ``vwap`` (of the day so far) [quote currency]; minutes without a trade
     are left out.
     """
-    return _ask(session, "price_curve", {**day.bounds, "symbol": symbol})
+    return ask(session, "price_curve", {**day.bounds, "symbol": symbol})
 
 
 def reconciliation(session: Session, raw_count: int | None = None) -> Result:
@@ -110,19 +110,21 @@ def reconciliation(session: Session, raw_count: int | None = None) -> Result:
         "raw_jobs": list(REFUSING),
         "raw_count": raw_count,
     }
-    return _ask(session, "reconciliation", values)
+    return ask(session, "reconciliation", values)
 
 
 def refusals(session: Session) -> Result:
     """Return ``topic``, ``error_type``, ``records`` of all dead letters."""
-    return _ask(session, "refusals", {})
+    return ask(session, "refusals", {})
 
 
-def _ask(session: Session, name: str, values: dict[str, Any]) -> Result:
+def ask(session: Session, name: str, values: dict[str, Any]) -> Result:
+    """Ask the text of ``sql/NAME.sql`` with these values."""
     text = files("workbench.reports").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
     return session.sql(text, values)
 
 
-def _one(session: Session, name: str, values: dict[str, Any]) -> dict[str, Any]:
-    [row] = _ask(session, name, values).arrow().to_pylist()
+def ask_one(session: Session, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Ask a text that answers with one row."""
+    [row] = ask(session, name, values).arrow().to_pylist()
     return dict(row)

@@ -32,6 +32,12 @@ def _words(value: Any) -> Any:
 When = Annotated[datetime, BeforeValidator(_moment)]
 Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_words)]
 
+Counts = Annotated[
+    dict[str, int] | None,
+    BeforeValidator(_json),
+    Field(description='Messages per topic, counted in Kafka, as JSON: {"raw.trades": 50000}.'),
+]
+
 
 class ReportParameters(BaseModel, extra="forbid", frozen=True):
     """What every report takes."""
@@ -49,10 +55,28 @@ class MarketDayParameters(ReportParameters, frozen=True):
     account_id: Name = Field(
         default=None, description="Account shown; the one that traded most when left out."
     )
-    raw_counts: Annotated[dict[str, int] | None, BeforeValidator(_json)] = Field(
-        default=None,
-        description='Messages per topic, counted in Kafka, as JSON: {"raw.trades": 50000}.',
+    raw_counts: Counts = None
+
+
+class OrderbookLiquidityParameters(ReportParameters, frozen=True):
+    """What orderbook_liquidity takes."""
+
+    top: int = Field(default=10, ge=1, le=50, description="Symbols listed.")
+    symbol: Name = Field(
+        default=None, description="Symbol shown; the one with the most snapshots when left out."
     )
+    minutes: int = Field(default=30, ge=1, le=1440, description="Length of a bucket of the day.")
+    book_count: int | None = Field(
+        default=None, ge=0, description="Messages of raw.orderbook, counted in Kafka."
+    )
+
+
+class DataQualityParameters(ReportParameters, frozen=True):
+    """What data_quality takes."""
+
+    gap_minutes: int = Field(default=60, ge=1, le=1440, description="Least gap that is listed.")
+    top: int = Field(default=10, ge=1, le=500, description="Rows of each list.")
+    raw_counts: Counts = None
 
 
 class PortfolioParameters(ReportParameters, frozen=True):
@@ -126,7 +150,8 @@ REPORTS: tuple[ReportSpec, ...] = (
     ReportSpec("portfolio", "Portfolio", PortfolioParameters),
     ReportSpec("sectors", "Sectors", SectorsParameters),
     ReportSpec("volume_anomalies", "Volume anomalies", VolumeAnomaliesParameters),
-    # Further reports join this list with their notebooks.
+    ReportSpec("orderbook_liquidity", "Order-book liquidity", OrderbookLiquidityParameters),
+    ReportSpec("data_quality", "Data quality", DataQualityParameters),
 )
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import polars as pl
 
 from workbench.contracts.records import EXECUTIONS
-from workbench.lake.pins import Pin, resolve
 from workbench.lake.session import Session
-from workbench.lake.views import local_path
+from workbench.reports.frames import frames_of
 from workbench.reports.market_day import Day
 
 
@@ -29,11 +28,10 @@ class SecondPath:
     """
 
     def __init__(self, session: Session) -> None:
-        pins = resolve(session.settings, snapshots=session.snapshots)
         #: The session, for its settings and reference data.
         self.session = session
         #: All events, as they lie in the files.
-        self.trades = _frame(pins["market.trades"])
+        self.trades = frames_of(session)["market.trades"]
 
     def executions(self, since: datetime, until: datetime) -> pl.LazyFrame:
         """Return executions in [since, until) with ``units`` and ``value`` as whole numbers."""
@@ -101,34 +99,6 @@ class SecondPath:
             }
             for row in rows
         }
-
-
-def _frame(pin: Pin) -> pl.LazyFrame:
-    if not pin.files:
-        schema: dict[str, pl.DataType | type[pl.DataType]] = {
-            "event_time": pl.Datetime("us", "UTC"),
-            "status": pl.String,
-            "symbol": pl.String,
-            "side": pl.String,
-            "account_id": pl.String,
-            "order_id": pl.String,
-            "trade_id": pl.String,
-            "source_topic": pl.String,
-            "source_partition": pl.Int32,
-            "source_offset": pl.Int64,
-            "quantity": pl.Decimal(18, 8),
-            "price": pl.Decimal(18, 8),
-        }
-        return pl.LazyFrame(schema=schema)
-    if pin.delete_count:
-        assert pin.source is not None and pin.snapshot is not None
-        scan = pin.source.scan(snapshot_id=pin.snapshot.snapshot_id)
-        return pl.LazyFrame(pl.from_arrow(scan.to_arrow()))
-    return pl.scan_parquet(
-        [local_path(task.file.file_path) for task in pin.files],
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
 
 
 def units_of(column: str) -> pl.Expr:

@@ -1,0 +1,38 @@
+"""The pinned files of a table as a Polars frame: what the second paths of the checks read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from workbench.lake.pins import Pin, resolve
+from workbench.lake.schema import arrow_schema
+from workbench.lake.session import Session
+from workbench.lake.views import local_path
+
+
+def frames_of(session: Session) -> dict[str, pl.LazyFrame]:
+    """Return every table of a session's snapshots, read by Polars; its connection is not used.
+
+    Examples
+    --------
+    >>> frames_of(session)["market.trades"].select(pl.len()).collect()      # doctest: +SKIP
+    """
+    pins = resolve(session.settings, snapshots=session.snapshots)
+    return {name: frame_of(pin) for name, pin in pins.items()}
+
+
+def frame_of(pin: Pin) -> pl.LazyFrame:
+    """Return the rows of one table at its snapshot; with its columns where it is empty."""
+    if not pin.files:
+        empty = pl.from_arrow(arrow_schema(pin.table).empty_table())
+        assert isinstance(empty, pl.DataFrame)
+        return empty.lazy()
+    if pin.delete_count:
+        assert pin.source is not None and pin.snapshot is not None
+        scan = pin.source.scan(snapshot_id=pin.snapshot.snapshot_id)
+        return pl.LazyFrame(pl.from_arrow(scan.to_arrow()))
+    return pl.scan_parquet(
+        [local_path(task.file.file_path) for task in pin.files],
+        missing_columns="insert",
+        extra_columns="ignore",
+    )

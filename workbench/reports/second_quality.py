@@ -1,0 +1,95 @@
+"""The quality of the data once more: Polars over the pinned files, counting another way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from workbench.contracts.records import EXECUTIONS
+from workbench.lake.session import Session
+from workbench.reports.frames import frames_of
+
+_MINUTE = "1m"
+#: Where a record came from: its topic or file, its partition, its offset or line.
+_SOURCE = ("source_topic", "source_partition")
+#: Where the records of a raw topic are, and the jobs that refuse some.
+_LANDED = {
+    "raw.trades": ("market.trades", ["landing", "router"]),
+    "raw.orderbook": ("market.orderbook_metrics", ["orderbook"]),
+}
+
+
+def measures(session: Session, as_of: datetime) -> dict[str, tuple[int, int]]:
+    """Return what `workbench.market.data_quality` finds, and of how many, by measure."""
+    frames = frames_of(session)
+    until = pl.col("event_time") <= as_of
+    trades = frames["market.trades"].filter(until)
+    executions = trades.filter(pl.col("status").is_in(EXECUTIONS))
+    copies = trades.group_by("trade_id").len()
+    repeated = _number(copies.select(pl.col("len").sub(1).sum()))
+    events = _count(trades)
+    dead = _count(frames["ops.dead_letters"])
+    enriched = frames["market.enriched_trades"].filter(until)
+    unknown = _count(enriched.filter(pl.col("company_name") == "UNKNOWN"))
+    silent, spanned = _silence(executions)
+    return {
+        "duplicate events": (repeated, events),
+        "late executions": (_count(frames["ops.late_rows"].filter(until)), _count(executions)),
+        "dead letters": (dead, dead + events),
+        "minutes without trades": (silent, spanned),
+        "executions without reference data": (unknown, _count(enriched)),
+    }
+
+
+def sent(session: Session, topic: str) -> int:
+    """Return how many messages a raw topic had, by the offsets of what became of them.
+
+    Of each partition from its first offset to its last, in the rows that the job which owns the
+    topic has landed and in those that were refused.
+    """
+    frames = frames_of(session)
+    table, jobs = _LANDED[topic]
+    names = [topic, session.settings.kafka.topic_prefix + topic]
+    refused = frames["ops.dead_letters"].filter(pl.col("job").is_in(jobs))
+    columns = [*_SOURCE, "source_offset"]
+    spans = (
+        pl.concat([frames[table].select(columns), refused.select(columns)])
+        .filter(pl.col("source_topic").is_in(names))
+        .group_by(_SOURCE)
+        .agg((pl.col("source_offset").max() - pl.col("source_offset").min() + 1).alias("records"))
+    )
+    return _number(spans.select(pl.col("records").sum()))
+
+
+def refused_by_reason(session: Session) -> dict[str, int]:
+    """Return the records refused, by reason."""
+    rows = frames_of(session)["ops.dead_letters"].group_by("error_type").len().collect()
+    return {str(reason): int(count) for reason, count in rows.iter_rows()}
+
+
+def _silence(executions: pl.LazyFrame) -> tuple[int, int]:
+    """Minutes without executions between the first and last of a symbol's day, and all of them."""
+    minutes = executions.select(
+        "symbol", pl.col("event_time").dt.truncate(_MINUTE).alias("minute")
+    ).unique()
+    # The gap to the minute before, less that minute itself.
+    gaps = (
+        minutes.sort("symbol", "minute")
+        .with_columns(day=pl.col("minute").dt.date())
+        .with_columns(gap=pl.col("minute").diff().over("symbol", "day").dt.total_minutes())
+        .select(pl.col("gap").sub(1).sum().alias("silent"), pl.len().alias("traded"))
+        .collect()
+    )
+    silent, traded = gaps.row(0)
+    return int(silent or 0), int(silent or 0) + int(traded)
+
+
+def _count(frame: pl.LazyFrame) -> int:
+    return _number(frame.select(pl.len()))
+
+
+def _number(frame: pl.LazyFrame) -> int:
+    value: Any = frame.collect().item()
+    return int(value or 0)
