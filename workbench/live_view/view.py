@@ -8,6 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+
+# Loaded before there is a thread: plotly looks at pandas as soon as it begins to be imported,
+# and would meet half of it where Arrow imports it on the other thread.
+import pandas  # noqa: F401
 import plotly.graph_objects as go
 
 from workbench.live_view.feed import Feed
