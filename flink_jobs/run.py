@@ -129,8 +129,8 @@ def submit(
         plan = _compiled(environment, parts, job, going)
     else:
         plan = json.dumps(with_idle_timeout(json.loads(going.plan), deployment.source_idle_ms))
-    about_to_start(plan)
     loaded = environment.load_plan(PlanReference.from_json_string(plan))
+    about_to_start(plan)
     # PyFlink 2.1 hands a loaded plan the environment behind the environment, on which it fails.
     result = CompiledPlan(loaded._j_compiled_plan, environment).execute()
     return str(result.get_job_client().get_job_id())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AlterConfigOpType,
     ConfigEntry,
@@ -18,8 +19,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from tests.integration.support import produce
 from workbench.broker import topics
-from workbench.broker.clients import cluster_metadata, make_admin, make_producer, topic_name
-from workbench.broker.offsets import count_messages, end_offsets, read_all
+from workbench.broker.clients import (
+    cluster_metadata,
+    make_admin,
+    make_consumer,
+    make_producer,
+    topic_name,
+)
+from workbench.broker.offsets import count_messages, end_offsets, is_at_end, read_all
 from workbench.cli.topics import command
 from workbench.config import Settings, load_settings
 from workbench.contracts import TOPICS
@@ -56,6 +63,21 @@ def test_what_comes_from_outside_is_stamped_by_the_broker(applied: Settings) -> 
     (raw,), (own,) = (read_all(applied, t) for t in ("raw.trades", "processed.trades.new"))
     assert now <= raw.timestamp_ms < now + 60_000
     assert own.timestamp_ms == hour_ahead
+
+
+def test_a_group_is_at_the_end_when_it_has_committed_all_that_is_there(applied: Settings) -> None:
+    group, names = f"{applied.flink.deployment}-reader", ["raw.trades", "raw.orderbook"]
+    assert is_at_end(applied, group, names)  # there is nothing
+    produce(applied, "raw.trades", [(b"A", b"{}"), (b"B", b"{}"), (b"C", b"{}")])
+    assert not is_at_end(applied, group, names)
+    ends = {part: end for (_, part), end in end_offsets(applied, ["raw.trades"]).items() if end}
+    consumer = make_consumer(applied, group)
+    full = topic_name(applied, "raw.trades")
+    for behind in (1, 0):
+        at = [TopicPartition(full, part, end - behind) for part, end in ends.items()]
+        consumer.commit(offsets=at, asynchronous=False)
+        assert is_at_end(applied, group, names) is (behind == 0)
+    consumer.close()
 
 
 def test_before_apply_everything_is_missing(settings: Settings) -> None:

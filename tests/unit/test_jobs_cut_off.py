@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.unit.fake_cluster import FakeCluster, changed, fails, installed, killed, plan
 from workbench.errors import StackError, UsageError
-from workbench.jobs import cancel, restore, starting, stop, submit
+from workbench.jobs import cancel, draining, restore, resuming, starting, stop, submit
 from workbench.jobs import upgrade as upgrade_module
 from workbench.jobs.bookmark import Bookmark, read_bookmark, restore_points, write_bookmark
 from workbench.jobs.draining import has_offsets
@@ -23,6 +25,7 @@ JOB = "landing"
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeCluster:
+    monkeypatch.setattr(resuming, "ON_ITS_WAY_S", 0)
     return installed(monkeypatch, tmp_path)
 
 
@@ -58,6 +61,18 @@ def test_a_submit_killed_before_the_cluster_took_the_job_is_made_up_for(cluster)
     assert cluster.last["going"]["restore_from"] == savepoint
     assert cluster.last["going"]["plan"] == plan("of the submit")
     assert cluster.last["deployment"]["parallelism"] == 2
+
+
+def test_a_run_that_was_noted_a_moment_ago_may_be_on_its_way(cluster, monkeypatch):
+    """The process that a killed client leaves behind may hand its job over a moment later."""
+    monkeypatch.setattr(resuming, "ON_ITS_WAY_S", 20)
+    with killed(cluster, "noted"):
+        submit(cluster.settings, [JOB])
+    assert lost(cluster) == []
+    (file,) = (cluster.settings.stack_folder / "jobs").glob(f"*-{JOB}.json")
+    earlier = time.time() - 21
+    os.utime(file, (earlier, earlier))
+    assert lost(cluster) == [JOB]
 
 
 def test_a_submit_killed_while_it_compiles_has_changed_nothing(cluster):
@@ -291,3 +306,30 @@ def test_what_a_job_was_restored_from_has_offsets_as_well(cluster, restored, rea
     cluster.checkpoints = lambda _: {"latest": {"restored": restored}}
     cluster.records_read = lambda _: read
     assert has_offsets(cluster, "a") is known
+
+
+@pytest.mark.parametrize(
+    ("offsets", "at_end", "committed", "seconds"),
+    [
+        (True, False, 1, 0),  # the usual case
+        (True, True, 0, 9),  # restored, has read nothing since, and its group is where it is
+        (False, False, 0, 8),  # started from its group, and has read nothing
+        (True, False, 0, None),  # read something, and it does not get through
+    ],
+)
+def test_a_drain_waits_until_the_offsets_are_with_the_group(
+    cluster, monkeypatch, offsets, at_end, committed, seconds
+):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda pause: now.__setitem__(0, now[0] + pause))
+    monkeypatch.setattr(draining, "is_at_end", lambda *_: at_end)
+    cluster.checkpoint = lambda _: None
+    cluster.source_metric = lambda *_: committed
+    wait = lambda: draining._commit_offsets(cluster.settings, cluster, "aggregates", "a", offsets)  # noqa: E731
+    if seconds is None:
+        with pytest.raises(StackError, match="could not commit its offsets"):
+            wait()
+    else:
+        wait()
+        assert seconds <= now[0] < seconds + 3

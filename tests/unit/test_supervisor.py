@@ -13,7 +13,7 @@ import pytest
 
 from workbench.config import Settings, load_settings
 from workbench.errors import StackError, UsageError
-from workbench.jobs import supervisor
+from workbench.jobs import resuming, supervisor
 from workbench.jobs.bookmark import Bookmark, one_at_a_time, read_bookmark, write_bookmark
 from workbench.jobs.cluster import Cluster, JobState
 from workbench.jobs.deployment import job_names
@@ -35,8 +35,9 @@ class Remembered:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A cluster and a broker elsewhere: there is no stack to mend."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A cluster and a broker elsewhere: there is no stack to mend; nothing is on its way."""
+    monkeypatch.setattr(resuming, "ON_ITS_WAY_S", 0)
     elsewhere = {"kafka": {"bootstrap_servers": "127.0.0.1:9"}, "flink": {"rest_url": URL}}
     return load_settings(tmp_path, **elsewhere)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -120,6 +121,11 @@ def read_bookmark(settings: Settings, job: str) -> Bookmark | None:
     values = json.loads(file.read_text("utf-8"))
     lists = {name: tuple(values.get(name, ())) for name in ("earlier", "closings")}
     return Bookmark(**{**values, **lists})
+
+
+def noted_s_ago(settings: Settings, job: str) -> float:
+    """Return how many seconds ago the bookmark of a job was written."""
+    return time.time() - _file(settings, job).stat().st_mtime
 
 
 def job_of_run(settings: Settings, job_id: str) -> str | None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from workbench.config import Settings
 from workbench.contracts import JOBS, job_named
 from workbench.errors import UsageError
-from workbench.jobs.bookmark import one_at_a_time, read_bookmark, restore_point
+from workbench.jobs.bookmark import (
+    noted_s_ago,
+    one_at_a_time,
+    read_bookmark,
+    restore_point,
+)
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
 from workbench.jobs.runs import run_behind, run_of
@@ -20,12 +25,17 @@ from workbench.jobs.starting import (
 )
 from workbench.stack import endpoints
 
+#: A run that was noted this lately and is not there may still be on its way: the process that a
+#: killed client has left behind hands it over, or finds that its client is gone.
+ON_ITS_WAY_S = 20
+
 
 def to_resume(settings: Settings, cluster: Cluster) -> list[str]:
     """Return the jobs that should run and do not: nobody ended them, and they are gone or failed.
 
     A job that the cluster knows as cancelled or finished was ended by somebody through Flink
-    itself, and is left alone; unless it was stopped to be upgraded, and nobody came that far.
+    itself, and is left alone; unless it was stopped to be upgraded, and nobody came that far. One
+    that was noted a moment ago may be on its way.
     """
     names, known = job_names(settings), cluster.jobs()
     lost = []
@@ -34,8 +44,12 @@ def to_resume(settings: Settings, cluster: Cluster) -> list[str]:
         if bookmark is None or not bookmark.should_run:
             continue
         runs = any(state.runs for state in known if state.name == names[job.name])
-        last = next((state.state for state in known if state.id == bookmark.job_id), "FAILED")
-        if not runs and (last == "FAILED" or (bookmark.upgrading and last == "FINISHED")):
+        last = next((state.state for state in known if state.id == bookmark.job_id), None)
+        if last is None:
+            is_lost = noted_s_ago(settings, job.name) >= ON_ITS_WAY_S
+        else:
+            is_lost = last == "FAILED" or (bookmark.upgrading and last == "FINISHED")
+        if is_lost and not runs:
             lost.append(job.name)
     return lost
 
