@@ -51,7 +51,11 @@ def test_a_stopped_job_goes_on_where_it_left_off(ready):
     produce(ready, "raw.trades", [event(n) for n in range(500, 1000)])
     submit(ready, ["landing", "aggregates"])
     wait_until(lambda: count(ready, "market.trades") >= 1000, "the second half is landed")
-    stop(ready, ["landing", "aggregates"], drain=True)
+    wait_until(lambda: _read(ready, "aggregates") == 500, "the aggregates have read it")
+    # One that is stopped already is drained from where it stopped.
+    stop(ready, ["landing", "aggregates"])
+    assert count(ready, "market.trade_aggregates") == 0
+    stop(ready, ["aggregates"], drain=True)
     found = [row["trade_id"] for row in rows(ready, "market.trades").to_pylist()]
     assert sorted(found) == sorted(f"T{n}" for n in range(1000))
     # All of it lies within one minute that was open across the stop.

@@ -276,10 +276,8 @@ def test_a_drain_that_was_cut_off_is_not_started_again(cluster):
     assert mark(cluster).drained and lost(cluster) == []
 
 
-@pytest.mark.parametrize(
-    ("job", "named"), [("aggregates", "workbench jobs stop aggregates --drain"), ("alerts", None)]
-)
-def test_a_refusal_names_a_way_out_that_there_is(cluster, monkeypatch, job, named):
+@pytest.mark.parametrize(("job", "windowed"), [("aggregates", True), ("alerts", False)])
+def test_a_refusal_names_a_way_out_that_there_is(cluster, monkeypatch, job, windowed):
     submit(cluster.settings, [job])
 
     def incompatible(*_: object, **__: object) -> None:
@@ -287,15 +285,48 @@ def test_a_refusal_names_a_way_out_that_there_is(cluster, monkeypatch, job, name
 
     monkeypatch.setattr(upgrade_module, "ask", incompatible)
     monkeypatch.setattr(starting, "ask", incompatible)
-    with pytest.raises(UsageError, match=r"x is gone.*--drop-state") as refused:
-        upgrade(cluster.settings, [job])
-    assert ("--drain" in str(refused.value)) is (named is not None)
-    assert named is None or named in str(refused.value)
-    # A job that is stopped has nothing that could still be drained.
-    stop(cluster.settings, [job])
-    with pytest.raises(UsageError, match="x is gone") as refused:
-        submit(cluster.settings, [job])
-    assert "--drain" not in str(refused.value)
+    for go_on in (upgrade, submit):
+        with pytest.raises(UsageError, match=r"x is gone.*--drop-state") as refused:
+            go_on(cluster.settings, [job])
+        assert (f"workbench jobs stop {job} --drain" in str(refused.value)) is windowed
+        if go_on is upgrade:
+            stop(cluster.settings, [job])
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_job_that_does_not_run_is_drained_as_it_ran(cluster, cut_off):
+    """The way out for a job whose next release cannot go on from its windows."""
+    cluster.checkpoint, cluster.source_metric = lambda _: None, lambda *_: 1
+    cluster.compiled = plan("old")
+    job_id = submit(cluster.settings, ["aggregates"])["aggregates"]
+    if cut_off:
+        place = cluster.settings.stack_folder / "flink/checkpoints" / job_id / "chk-4"
+        place.mkdir(parents=True)
+        (place / "_metadata").touch()
+        cluster.set(job_id, "FAILED")
+        left = place.as_uri()
+    else:
+        left = stop(cluster.settings, ["aggregates"])["aggregates"]
+    cluster.compiled = plan("new")
+    stop(changed(cluster.settings, parallelism=3), ["aggregates"], drain=True)
+    assert cluster.last["going"]["restore_from"] == left
+    assert cluster.last["going"]["plan"] == plan("old")
+    assert cluster.last["deployment"]["closing"]
+    assert cluster.last["deployment"]["parallelism"] == 1
+    found = read_bookmark(cluster.settings, "aggregates")
+    assert found is not None and found.drained and not found.should_run
+    with pytest.raises(UsageError, match="is not running"):
+        stop(cluster.settings, ["aggregates"], drain=True)
+
+
+def test_a_drain_that_fails_leaves_the_job_stopped_where_it_was(cluster):
+    submit(cluster.settings, ["aggregates"])
+    left = stop(cluster.settings, ["aggregates"])["aggregates"]
+    with fails(cluster, "compiled"), pytest.raises(StackError, match="no luck"):
+        stop(cluster.settings, ["aggregates"], drain=True)
+    found = read_bookmark(cluster.settings, "aggregates")
+    assert found is not None and found.savepoint == left and not found.drained
+    assert to_resume(cluster.settings, cluster) == []
 
 
 @pytest.mark.parametrize(

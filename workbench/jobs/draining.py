@@ -30,7 +30,7 @@ def has_offsets(cluster: Cluster, job_id: str) -> bool:
 def close_windows(
     settings: Settings, cluster: Cluster, name: str, savepoint: str, *, has_offsets: bool
 ) -> str:
-    """Drain a windowed job that was stopped at `savepoint`; return the last savepoint.
+    """Drain a windowed job that ended at a savepoint or checkpoint; return the last savepoint.
 
     A drain of the running job would not do, for two reasons. Flink drops the final watermark of a
     source whose partitions are all idle, and leaves every open window unsaid. And a drained

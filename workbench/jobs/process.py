@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.config import Settings
+from workbench.contracts import job_named
 from workbench.errors import StackError, UsageError
 from workbench.stack import client_environment
 
@@ -23,11 +24,10 @@ class IncompatibleStateError(UsageError):
     """A job cannot go on from its state."""
 
     def __init__(self, job: str, why: str) -> None:
-        super().__init__(
-            f"job {job} cannot go on from its state: {why}",
-            hint="--drop-state lets these operators start empty and keeps the rest",
-        )
-        self.job = job
+        hint = "--drop-state lets these operators start empty and keeps the rest"
+        if job_named(job).windowed:
+            hint += f"; open windows are kept by `workbench jobs stop {job} --drain` and `submit`"
+        super().__init__(f"job {job} cannot go on from its state: {why}", hint=hint)
 
 
 def ask(

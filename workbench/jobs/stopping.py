@@ -9,15 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.config import Settings
-from workbench.contracts import job_named
+from workbench.contracts import Job, job_named
 from workbench.errors import StackError, UsageError
-from workbench.jobs.bookmark import Bookmark, one_at_a_time, read_bookmark, write_bookmark
+from workbench.jobs.bookmark import (
+    Bookmark,
+    one_at_a_time,
+    read_bookmark,
+    restore_point,
+    write_bookmark,
+)
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
 from workbench.jobs.draining import close_windows, has_offsets
 from workbench.jobs.runs import keep_with_savepoint
 from workbench.jobs.settling import settle
-from workbench.jobs.starting import Progress
+from workbench.jobs.starting import Progress, check
 from workbench.stack import endpoints
 from workbench.stack.files import Layout
 
@@ -38,7 +44,8 @@ def stop(
     names
         Jobs of the registry, in the order they are stopped.
     drain
-        Close every open window of windowed jobs; other jobs hold nothing back.
+        Close every open window of windowed jobs, also of one that was stopped or cut off; other
+        jobs hold nothing back.
     progress
         Told what is going on.
 
@@ -54,17 +61,25 @@ def stop(
     flink_names = job_names(settings)
     with one_at_a_time(settings):
         settle(settings, cluster)
-        running = {}
+        running: dict[str, str | None] = {}
         for job in jobs:
-            running[job.name] = running_id(cluster, flink_names[job.name], job.name)
+            state = cluster.job(flink_names[job.name])
+            if drain and _can_be_drained(settings, job) and not (state and state.runs):
+                check(settings, cluster, [job])
+                running[job.name] = None
+            else:
+                running[job.name] = running_id(cluster, flink_names[job.name], job.name)
         savepoints = {}
         failed: list[StackError] = []
         for name, job_id in running.items():
             try:
-                if drain and job_named(name).windowed:
-                    savepoints[name] = _drain_one(settings, cluster, name, job_id)
-                else:
+                if job_id is not None:
+                    offsets = drain and has_offsets(cluster, job_id)
                     savepoints[name] = stop_one(settings, cluster, name, job_id)
+                else:
+                    offsets = True
+                if drain and job_named(name).windowed:
+                    savepoints[name] = _drain(settings, cluster, name, offsets)
                 progress(f"{name}: {'drained' if drain else 'stopped'}")
             except StackError as error:
                 # The others can stop all the same.
@@ -106,19 +121,26 @@ def stop_one(
     return savepoint
 
 
-def _drain_one(settings: Settings, cluster: Cluster, name: str, job_id: str) -> str:
-    """Stop a windowed job and close its windows; return the last savepoint."""
-    offsets = has_offsets(cluster, job_id)
-    savepoint = stop_one(settings, cluster, name, job_id)
-    stopped = Bookmark(job_id, savepoint=savepoint)
+def _can_be_drained(settings: Settings, job: Job) -> bool:
+    """Say whether a job that does not run has windows that are open."""
+    known = read_bookmark(settings, job.name)
+    done = known is None or known.drained
+    return job.windowed and not done and restore_point(settings, job.name) is not None
+
+
+def _drain(settings: Settings, cluster: Cluster, name: str, offsets: bool) -> str:
+    """Close the windows of a job that does not run; return the last savepoint."""
+    known, place = read_bookmark(settings, name), restore_point(settings, name)
+    assert known is not None and place is not None, f"{name} has left nothing"
+    # Whatever keeps it from closing its windows: the job goes on from where it ended.
+    ended = replace(known, savepoint=place, upgrading=False)
     try:
-        closed = close_windows(settings, cluster, name, savepoint, has_offsets=offsets)
+        closed = close_windows(settings, cluster, name, place, has_offsets=offsets)
     except BaseException:
-        # Whatever kept it from closing its windows: the job goes on from where it stopped.
         cancel_run(cluster, job_names(settings)[name])
-        write_bookmark(settings, name, stopped)
+        write_bookmark(settings, name, ended)
         raise
-    write_bookmark(settings, name, replace(stopped, savepoint=closed, drained=True))
+    write_bookmark(settings, name, replace(ended, savepoint=closed, drained=True))
     return closed
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from workbench.config import Settings
 from workbench.contracts import job_named
-from workbench.errors import StackError, UsageError, WorkbenchError
+from workbench.errors import StackError, WorkbenchError
 from workbench.jobs.bookmark import (
     Bookmark,
     one_at_a_time,
@@ -17,7 +17,7 @@ from workbench.jobs.bookmark import (
 )
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import deployment, job_names, job_settings
-from workbench.jobs.process import IncompatibleStateError, ask
+from workbench.jobs.process import ask
 from workbench.jobs.runs import Run, run_behind, run_of
 from workbench.jobs.settling import settle
 from workbench.jobs.starting import Progress, Start, check_places, start_jobs, unknown_plan
@@ -146,16 +146,7 @@ def _compile(
             raise unknown_plan(name, f"run {run.job_id}")
         going = {"previous": previous.plan if previous else None, "drop_state": drop_state}
         requests.append({"name": name, "deployment": deployment(settings, name), "going": going})
-    try:
-        answers = list(ask(settings, {"command": "compile", "jobs": requests}))
-    except IncompatibleStateError as error:
-        if job_named(error.job).windowed and old[error.job].stopped_at is None:
-            raise UsageError(
-                error.message,
-                hint=f"{error.hint}; its open windows are kept by "
-                f"`workbench jobs stop {error.job} --drain` and `submit`",
-            ) from error
-        raise
+    answers = ask(settings, {"command": "compile", "jobs": requests})
     return {answer["job"]: answer["plan"] for answer in answers}
 
 
