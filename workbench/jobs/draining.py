@@ -8,6 +8,7 @@ from workbench.broker.offsets import is_at_end
 from workbench.config import Settings
 from workbench.contracts import job_named
 from workbench.errors import StackError
+from workbench.jobs.bookmark import restore_point
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
 from workbench.jobs.runs import run_behind
@@ -27,9 +28,23 @@ def has_offsets(cluster: Cluster, job_id: str) -> bool:
     return restored is not None or cluster.records_read(job_id) > 0
 
 
-def close_windows(
-    settings: Settings, cluster: Cluster, name: str, savepoint: str, *, has_offsets: bool
-) -> str:
+def closing(settings: Settings, name: str) -> Start:
+    """Return the run that closes the windows of a job that does not run: as it ran.
+
+    Raises
+    ------
+    UsageError
+        Where nothing is known of the run that has left the state.
+    """
+    place = restore_point(settings, name)
+    assert place is not None, f"{name} has left nothing"
+    run = run_behind(settings, name, place)
+    if run is None:
+        raise unknown_plan(name, place, way_out="only the release that ran it can drain it")
+    return Start(name, place, like=run, closing=True)
+
+
+def close_windows(settings: Settings, cluster: Cluster, start: Start, *, has_offsets: bool) -> str:
     """Drain a windowed job that ended at a savepoint or checkpoint; return the last savepoint.
 
     A drain of the running job would not do, for two reasons. Flink drops the final watermark of a
@@ -39,13 +54,9 @@ def close_windows(
     and reading nothing: a checkpoint commits exactly the offsets of the savepoint, and then it is
     drained.
     """
-    run = run_behind(settings, name, savepoint)
-    if run is None:
-        raise unknown_plan(name, savepoint)
     folder = Layout(settings.stack_folder).savepoints.resolve().as_uri()
-    closing = Start(name, savepoint, like=run, closing=True)
-    job_id = start_jobs(settings, cluster.url, [closing], lambda _: None)[name]
-    _commit_offsets(settings, cluster, name, job_id, has_offsets)
+    job_id = start_jobs(settings, cluster.url, [start], lambda _: None)[start.name]
+    _commit_offsets(settings, cluster, start.name, job_id, has_offsets)
     return cluster.stop_with_savepoint(job_id, folder, drain=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from workbench.config import Settings
 from workbench.contracts import JOBS, job_named
-from workbench.errors import UsageError
 from workbench.jobs.bookmark import (
     noted_s_ago,
     one_at_a_time,
@@ -82,8 +81,8 @@ def resume(
             progress(f"{job.name}: goes on from {restore_point(settings, job.name) or 'its group'}")
         if not jobs:
             return {}
-        check(settings, cluster, jobs)
         starts = [_start_as_it_ran(settings, job.name) for job in jobs]
+        check(settings, cluster, starts)
         return start_jobs(settings, cluster.url, starts, progress)
 
 
@@ -95,8 +94,6 @@ def _start_as_it_ran(settings: Settings, name: str) -> Start:
     if run is None and place is not None:
         run = run_behind(settings, name, place)
         if run is None:
-            refused = unknown_plan(name, place)
-            raise UsageError(
-                refused.message, hint=f"`workbench jobs submit {name} --unchecked` tries it"
-            )
+            way_out = f"`workbench jobs submit {name} --unchecked` tries it"
+            raise unknown_plan(name, place, way_out)
     return Start(name, place, like=run, drop_state=dropped_before(settings, name, place))

@@ -29,7 +29,7 @@ from workbench.jobs.bookmark import (
     write_bookmark,
 )
 from workbench.jobs.cluster import Cluster
-from workbench.jobs.deployment import deployment, job_names, job_settings
+from workbench.jobs.deployment import deployment, job_names
 from workbench.jobs.process import ask
 from workbench.jobs.runs import Run, as_it_ran, keep_run, run_behind
 from workbench.jobs.settling import settle
@@ -96,12 +96,17 @@ class Start:
         }
 
 
-def unknown_plan(name: str, state: str) -> UsageError:
+def unknown_plan(
+    name: str,
+    state: str,
+    way_out: str = "--unchecked leaves it to Flink, which refuses at the start what it cannot "
+    "restore",
+) -> UsageError:
     """Return the refusal of a state of which nothing is known but where it is."""
     return UsageError(
         f"job {name}: the plan of the run that left {state} is not kept here, so nothing can be "
         "compared with it",
-        hint="--unchecked leaves it to Flink, which refuses at the start what it cannot restore",
+        hint=way_out,
     )
 
 
@@ -147,12 +152,12 @@ def submit(
     cluster = Cluster(endpoints(settings).rest_url)
     with one_at_a_time(settings):
         settle(settings, cluster)
-        check(settings, cluster, jobs)
         starts = []
         for job in jobs:
             place = None if fresh else restore_point(settings, job.name)
             dropped = drop_state or dropped_before(settings, job.name, place)
             starts.append(Start(job.name, place, drop_state=dropped, unchecked=unchecked))
+        check(settings, cluster, starts)
         return start_jobs(settings, cluster.url, starts, progress)
 
 
@@ -204,14 +209,14 @@ def restore(
     StackError
         As `submit`.
     """
-    job = job_named(name)
+    job_named(name)
     place = None if restore_from is None else restore_uri(restore_from)
     cluster = Cluster(endpoints(settings).rest_url)
     with one_at_a_time(settings):
         settle(settings, cluster)
         place = place or _newest(settings, name)
-        check(settings, cluster, [job])
         starts = [Start(name, place, drop_state=drop_state, unchecked=unchecked)]
+        check(settings, cluster, starts)
         return start_jobs(settings, cluster.url, starts, progress)[name]
 
 
@@ -233,10 +238,11 @@ def _newest(settings: Settings, name: str) -> str:
     return points[0][0]
 
 
-def check(settings: Settings, cluster: Cluster, jobs: list[Job]) -> None:
+def check(settings: Settings, cluster: Cluster, starts: list[Start]) -> None:
     """Refuse before anything starts what would only fail inside a running job."""
+    jobs = [job_named(start.name) for start in starts]
     free, total = cluster.slots()
-    needed = sum(job_settings(settings, job.name).parallelism or 1 for job in jobs)
+    needed = sum(start.deployment(settings)["parallelism"] for start in starts)
     if free < needed:
         raise StackError(
             f"{needed} slots are needed and {free} of {total} are free",

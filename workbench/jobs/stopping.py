@@ -20,7 +20,7 @@ from workbench.jobs.bookmark import (
 )
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
-from workbench.jobs.draining import close_windows, has_offsets
+from workbench.jobs.draining import close_windows, closing, has_offsets
 from workbench.jobs.runs import keep_with_savepoint
 from workbench.jobs.settling import settle
 from workbench.jobs.starting import Progress, check
@@ -65,7 +65,7 @@ def stop(
         for job in jobs:
             state = cluster.job(flink_names[job.name])
             if drain and _can_be_drained(settings, job) and not (state and state.runs):
-                check(settings, cluster, [job])
+                check(settings, cluster, [closing(settings, job.name)])
                 running[job.name] = None
             else:
                 running[job.name] = running_id(cluster, flink_names[job.name], job.name)
@@ -130,12 +130,12 @@ def _can_be_drained(settings: Settings, job: Job) -> bool:
 
 def _drain(settings: Settings, cluster: Cluster, name: str, offsets: bool) -> str:
     """Close the windows of a job that does not run; return the last savepoint."""
-    known, place = read_bookmark(settings, name), restore_point(settings, name)
-    assert known is not None and place is not None, f"{name} has left nothing"
+    known, start = read_bookmark(settings, name), closing(settings, name)
+    assert known is not None, f"{name} never ran"
     # Whatever keeps it from closing its windows: the job goes on from where it ended.
-    ended = replace(known, savepoint=place, upgrading=False)
+    ended = replace(known, savepoint=start.restore_from, upgrading=False)
     try:
-        closed = close_windows(settings, cluster, name, place, has_offsets=offsets)
+        closed = close_windows(settings, cluster, start, has_offsets=offsets)
     except BaseException:
         cancel_run(cluster, job_names(settings)[name])
         write_bookmark(settings, name, ended)
