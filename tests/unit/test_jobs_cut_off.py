@@ -156,6 +156,19 @@ def test_an_upgrade_whose_savepoint_fails_leaves_no_trace(cluster):
     assert mark(cluster) == before
 
 
+def test_an_upgrade_whose_savepoint_comes_after_all_is_not_left_stopped(cluster):
+    job_id = submit(cluster.settings, [JOB])[JOB]
+
+    def late() -> None:
+        cluster.set(job_id, "FINISHED")
+        raise StackError("made no savepoint in 180 s")
+
+    cluster.at["stop"] = late
+    with pytest.raises(StackError, match="in 180 s"):
+        upgrade(cluster.settings, [JOB])
+    assert lost(cluster) == [JOB]
+
+
 def test_an_upgrade_that_does_not_start_goes_on_with_the_settings_it_had(cluster):
     cluster.compiled = plan("old")
     first = submit(changed(cluster.settings, checkpoint_interval_ms=777), [JOB])[JOB]

@@ -12,7 +12,13 @@ from workbench.jobs.bookmark import restore_point
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
 from workbench.jobs.runs import run_behind
-from workbench.jobs.starting import START_TIMEOUT_S, Start, start_jobs, unknown_plan
+from workbench.jobs.starting import (
+    START_TIMEOUT_S,
+    Start,
+    dropped_before,
+    start_jobs,
+    unknown_plan,
+)
 from workbench.stack.files import Layout
 
 #: A source that has something to commit does so within a second.
@@ -41,7 +47,8 @@ def closing(settings: Settings, name: str) -> Start:
     run = run_behind(settings, name, place)
     if run is None:
         raise unknown_plan(name, place, way_out="only the release that ran it can drain it")
-    return Start(name, place, like=run, closing=True)
+    dropped = dropped_before(settings, name, place)
+    return Start(name, place, like=run, drop_state=dropped, closing=True)
 
 
 def close_windows(settings: Settings, cluster: Cluster, start: Start, *, has_offsets: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from workbench.config import Settings
@@ -117,7 +118,10 @@ def _stop(settings: Settings, cluster: Cluster, name: str, job_id: str) -> str:
     try:
         return stop_one(settings, cluster, name, job_id, upgrading=True)
     except StackError:
-        write_bookmark(settings, name, replace(known, job_id=job_id))
+        # One that ends all the same, after we gave up waiting, is still to be started again.
+        with suppress(StackError):
+            if cluster.state(job_id) in ("RUNNING", "STARTING", "RESTARTING"):
+                write_bookmark(settings, name, replace(known, job_id=job_id))
         raise
 
 
