@@ -378,3 +378,18 @@ def test_a_drain_waits_until_the_offsets_are_with_the_group(
     else:
         wait()
         assert seconds <= now[0] < seconds + 3
+
+
+def test_a_running_job_is_drained_in_two_steps(cluster):
+    cluster.checkpoint, cluster.source_metric = lambda _: None, lambda *_: 1
+    cluster.checkpoints, cluster.records_read = lambda _: {}, lambda _: 7
+    settings = cluster.settings
+    first = submit(settings, ["aggregates"])["aggregates"]
+    closed = stop(settings, ["aggregates"], drain=True)["aggregates"]
+    assert f"savepoint-{first[:6]}" in cluster.last["going"]["restore_from"]
+    assert cluster.last["deployment"]["closing"]
+    found = read_bookmark(settings, "aggregates")
+    assert found is not None and found.drained and found.savepoint == closed
+    submit(settings, ["aggregates"])
+    assert cluster.last["going"]["restore_from"] is None
+    assert not cluster.last["deployment"]["closing"]
