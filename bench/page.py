@@ -343,7 +343,7 @@ def latency(content: Row) -> list[str]:
             f"events/s: p99 of at most {row['goal']} ms",
             row["goal"],
             at_most=True,
-            why="What else ran on the machine held it up: compare the load averages.",
+            why="Other work ran on the machine meanwhile: see the load averages.",
         )
         for row in content["rows"]
         if row["goal"] is not None
