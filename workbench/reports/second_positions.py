@@ -51,7 +51,7 @@ def worth(second: SecondPath, account: str, until: datetime) -> Worth:
         value += position * last[symbol]
         cost += _money(buys) - _money(sells)
         both = min(_units(buys), _units(sells))
-        realised += _money_of_first(sells, both) - _money_of_first(buys, both)
+        realised += money_of_first(sells, both) - money_of_first(buys, both)
         held += position != 0
     return Worth(decimal_of(value, 16), decimal_of(cost, 16), decimal_of(realised, 16), held)
 
@@ -155,6 +155,7 @@ def orders(second: SecondPath, account: str, since: datetime, until: datetime) -
     return {"orders": len(statuses), "filled": filled, "rejected": rejected}
 
 
+#: Units and price of each fill, in order.
 Fills = list[tuple[int, int]]
 
 
@@ -175,7 +176,7 @@ def _money(fills: Fills) -> int:
     return sum(units * price for units, price in fills)
 
 
-def _money_of_first(fills: Fills, most: int) -> int:
+def money_of_first(fills: Fills, most: int) -> int:
     """The money of the first so many units."""
     money = 0
     for units, price in fills:
