@@ -84,6 +84,7 @@ def test_returns_after_an_alert_worked_by_hand(lake: Settings, session: Session)
         (60, 60, (1, None, None)),  # the minute is over, five are not
         (61, 300, (None, 1, None)),
         (59, 59, (None, None, None)),  # nothing is over yet
+        (0, 2000, (None, None, None)),  # what raised it is not what followed
         (901, 2000, (None, None, None)),  # nobody traded in time
     ],
 )

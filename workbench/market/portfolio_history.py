@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -44,7 +44,6 @@ INTERVALS = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),
 }
-_ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 
 
@@ -105,10 +104,10 @@ def portfolio_history(
     listed = whole_number("days", days, 1, LONGEST_HISTORY_DAYS)
     moment = moment_of(session, as_of)
     bound = moment or EPOCH
-    values = {"account_id": account, "as_of": bound, "every": length, "origin": _ORIGIN}
+    values = {"account_id": account, "as_of": bound, "every_us": length // _TICK}
     rows = _history(
-        _by_interval(session, "portfolio_history_fills", values),
-        _by_interval(session, "portfolio_history_marks", values),
+        _by_interval(session, "portfolio_history_fills", values, length),
+        _by_interval(session, "portfolio_history_marks", values, length),
         length,
         since=midnight(bound) - timedelta(days=listed - 1),
         until=bound,
@@ -126,14 +125,15 @@ def portfolio_history(
 
 
 def _by_interval(
-    session: Session, name: str, values: dict[str, Any]
+    session: Session, name: str, values: dict[str, Any], length: timedelta
 ) -> dict[datetime, list[tuple[Any, ...]]]:
-    """The rows of a query by their first column."""
+    """The rows of a query by the start of their interval, whose number is their first column."""
     table = session.arrow(sql_of(name), values)
-    found: dict[datetime, list[tuple[Any, ...]]] = defaultdict(list)
-    for start, *rest in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        found[start].append(tuple(rest))
-    return found
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for number, *rest in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        found[number].append(tuple(rest))
+    # Days, hours and quarters of an hour since 1970 begin at midnight UTC.
+    return {EPOCH + number * length: rows for number, rows in found.items()}
 
 
 def _history(

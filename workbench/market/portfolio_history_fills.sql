@@ -1,6 +1,7 @@
--- Executions of $account_id up to $as_of, in the order they happened, each with its interval.
+-- Executions of $account_id up to $as_of, in the order they happened, each with the number of its
+-- interval since 1970.
 SELECT
-    time_bucket($every, event_time, $origin) AS interval_start,
+    epoch_us(event_time) // $every_us AS number,
     symbol,
     CASE side WHEN 'BUY' THEN quantity ELSE -quantity END AS quantity,
     price

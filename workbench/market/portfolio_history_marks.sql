@@ -1,7 +1,7 @@
 -- The last price anybody paid in every interval up to $as_of, for each symbol that $account_id has
 -- traded.
 SELECT
-    time_bucket($every, event_time, $origin) AS interval_start,
+    epoch_us(event_time) // $every_us AS number,
     symbol,
     arg_max(price, (event_time, source_offset, source_partition, source_topic, trade_id)) AS price
 FROM market.executions
@@ -10,5 +10,5 @@ WHERE event_time <= $as_of
       SELECT symbol FROM market.executions
       WHERE account_id = $account_id AND event_time <= $as_of
   )
-GROUP BY interval_start, symbol
-ORDER BY interval_start, symbol
+GROUP BY number, symbol
+ORDER BY number, symbol

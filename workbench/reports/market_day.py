@@ -8,7 +8,6 @@ from importlib.resources import files
 from typing import Any
 
 from workbench.contracts.records import EXECUTIONS
-from workbench.definitions.backfill import REFUSING
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment, parse_moment
@@ -82,40 +81,6 @@ def largest_account(session: Session, day: Day) -> str | None:
     """Return the account that traded the most notional, or None when nobody did."""
     rows = ask(session, "largest_account", day.bounds).rows()
     return rows[0][0] if rows else None
-
-
-def price_curve(session: Session, symbol: str, day: Day) -> Result:
-    """Return a symbol's day by the minute.
-
-    ``minute``, ``price`` (last of the minute), ``low_price``, ``high_price``, ``volume``
-    [shares or coins], ``vwap`` (of the day so far) [quote currency]; minutes without a trade
-    are left out.
-    """
-    return ask(session, "price_curve", {**day.bounds, "symbol": symbol})
-
-
-def reconciliation(session: Session, raw_count: int | None = None) -> Result:
-    """Return ``job``, ``source``, ``records``, ``good``, ``late``, ``dead``, ``difference``.
-
-    Parameters
-    ----------
-    session
-        The session to ask.
-    raw_count
-        Records of raw.trades as counted in Kafka; from the landed offsets when None.
-    """
-    prefix = session.settings.kafka.topic_prefix
-    values = {
-        "raw_topics": sorted({"raw.trades", f"{prefix}raw.trades"}),
-        "raw_jobs": list(REFUSING),
-        "raw_count": raw_count,
-    }
-    return ask(session, "reconciliation", values)
-
-
-def refusals(session: Session) -> Result:
-    """Return ``topic``, ``error_type``, ``records`` of all dead letters."""
-    return ask(session, "refusals", {})
 
 
 def ask(session: Session, name: str, values: dict[str, Any]) -> Result:

@@ -18,7 +18,7 @@ WITH events AS (
     WHERE event_time <= $as_of
 ),
 traded AS (
-    SELECT DISTINCT symbol, date_trunc('minute', event_time) AS minute
+    SELECT DISTINCT symbol, epoch_us(event_time) // 60000000 AS minute
     FROM market.executions
     WHERE event_time <= $as_of
 ),
@@ -26,9 +26,9 @@ minutes AS (
     -- Of every symbol and day, between its first and its last execution.
     SELECT sum(spanned) AS spanned, sum(traded) AS traded
     FROM (
-        SELECT date_diff('minute', min(minute), max(minute)) + 1 AS spanned, count(*) AS traded
+        SELECT max(minute) - min(minute) + 1 AS spanned, count(*) AS traded
         FROM traded
-        GROUP BY symbol, CAST(minute AS DATE)
+        GROUP BY symbol, minute // 1440
     )
 ),
 enriched AS (

@@ -15,11 +15,11 @@
 
 -- $account_id = 'A1'
 -- $as_of = datetime.datetime(2024, 8, 8, 17, 53, 4, 111000, tzinfo=datetime.timezone.utc)
--- $every = datetime.timedelta(days=1)
--- $origin = datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
--- Executions of $account_id up to $as_of, in the order they happened, each with its interval.
+-- $every_us = 86400000000
+-- Executions of $account_id up to $as_of, in the order they happened, each with the number of its
+-- interval since 1970.
 SELECT
-    time_bucket($every, event_time, $origin) AS interval_start,
+    epoch_us(event_time) // $every_us AS number,
     symbol,
     CASE side WHEN 'BUY' THEN quantity ELSE -quantity END AS quantity,
     price
@@ -29,12 +29,11 @@ ORDER BY event_time, source_offset, source_partition, source_topic, trade_id
 
 -- $account_id = 'A1'
 -- $as_of = datetime.datetime(2024, 8, 8, 17, 53, 4, 111000, tzinfo=datetime.timezone.utc)
--- $every = datetime.timedelta(days=1)
--- $origin = datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+-- $every_us = 86400000000
 -- The last price anybody paid in every interval up to $as_of, for each symbol that $account_id has
 -- traded.
 SELECT
-    time_bucket($every, event_time, $origin) AS interval_start,
+    epoch_us(event_time) // $every_us AS number,
     symbol,
     arg_max(price, (event_time, source_offset, source_partition, source_topic, trade_id)) AS price
 FROM market.executions
@@ -43,5 +42,5 @@ WHERE event_time <= $as_of
       SELECT symbol FROM market.executions
       WHERE account_id = $account_id AND event_time <= $as_of
   )
-GROUP BY interval_start, symbol
-ORDER BY interval_start, symbol
+GROUP BY number, symbol
+ORDER BY number, symbol
