@@ -85,6 +85,8 @@ def profile(
 @click.option("--repeats", default=3, show_default=True, help="Measured runs after the first one.")
 @click.option("--slots", default="1,2", show_default=True, help="Slots of the growth suite.")
 @click.option("--seconds", default=30, show_default=True, help="How long latency is measured.")
+@click.option("--only", default="", help="Engines of the peers suite that match, as an expression.")
+@click.option("--kills/--no-kills", default=True, help="Kill the peers, to see what is lost.")
 @click.option("--quick", is_flag=True, help="Small: 50,000 records, one repeat, 10 seconds.")
 @click.option("--note", default="", help="What is to be said of the run: what else was going on.")
 def run(
@@ -97,6 +99,8 @@ def run(
     repeats: int,
     slots: str,
     seconds: int,
+    only: str,
+    kills: bool,
     quick: bool,
     note: str,
 ) -> None:
@@ -116,7 +120,7 @@ def run(
     if quick:
         events, repeats, seconds = 50_000, 1, 10
     shape = Shape(events, symbols, partitions, seed)
-    options = Options(shape, repeats, tuple(int(n) for n in slots.split(",")), seconds)
+    options = Options(shape, repeats, tuple(int(n) for n in slots.split(",")), seconds, only, kills)
     lab = Lab(folder, progress=say)
     for name in suites or SUITES:
         say(f"== {name}")

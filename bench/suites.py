@@ -6,6 +6,7 @@ machine hits all of them alike. What a suite returns is plain data for `bench.pa
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -39,12 +40,18 @@ class Options:
         Slots (parallelism) of the growth suite.
     seconds
         How long latency is measured.
+    only
+        Engines of the peers suite whose names match, and no others.
+    kills
+        Whether the peers suite also kills each engine, to see what is lost.
     """
 
     shape: Shape
     repeats: int = 3
     slots: tuple[int, ...] = (1, 2)
     seconds: int = 30
+    only: str = ""
+    kills: bool = True
 
 
 Make = Callable[[], RegistryJob | SqlJob | Peer]
@@ -90,7 +97,8 @@ def rounds(lab: Lab, options: Options, engines: list[Make]) -> list[Row]:
     for make in on_flink:
         lab.restart_taskmanager()
         rows.append(run_one(lab, shape, make, "first"))
-    lab.restart_taskmanager()
+    if on_flink:
+        lab.restart_taskmanager()
     for make in on_flink:
         run_one(lab, shape, make, "unmeasured")
     for _ in range(options.repeats):
@@ -155,16 +163,15 @@ def peers(lab: Lab, options: Options) -> Row:
             lambda program=program, task=task: Peer(lab, shape, program, task)  # type: ignore[misc]
             for task in program.tasks
         ]
+    makes = [make for make in makes if re.search(options.only, make().name)]
     rows = rounds(lab, options, makes)
-    survivals = [survive(lab, RegistryJob(lab, shape, [n])) for n in ("aggregates", "router")]
-    for program in PROGRAMS:
-        if program.name in versions:
-            survivals += [
-                survive(lab, Peer(lab, shape, program, task))
-                for task in program.tasks
-                if task != "consume"
-            ]
+    killed = [make for make in makes if options.kills and _can_be_killed(make())]
+    survivals = [survive(lab, make()) for make in killed]  # type: ignore[arg-type]
     return {"rows": rows, "survivals": survivals, "versions": versions, "missing": missing}
+
+
+def _can_be_killed(engine: RegistryJob | SqlJob | Peer) -> bool:
+    return not isinstance(engine, SqlJob) and engine.task != "consume"
 
 
 def checkpoint(lab: Lab, options: Options) -> Row:
