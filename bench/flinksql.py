@@ -56,7 +56,7 @@ class SqlJob:
         raise NotImplementedError
 
     def source_options(self) -> str:
-        """Return the options of the source, those of the workbench's router."""
+        """Return the options of the source: those of the workbench's own, with larger fetches."""
         return f"""
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{self.lab.bootstrap_servers}',
@@ -65,10 +65,10 @@ class SqlJob:
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
             'properties.fetch.max.wait.ms' = '50',
-            'properties.max.partition.fetch.bytes' = '4194304'"""
+            'properties.max.partition.fetch.bytes' = '9437184'"""
 
     def sink_options(self) -> str:
-        """Return the options of the sink, those of the workbench's own."""
+        """Return the options of the sink: the workbench's, with batches that wait 5 ms."""
         return f"""
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{self.lab.bootstrap_servers}',
@@ -78,7 +78,7 @@ class SqlJob:
             'properties.transaction.timeout.ms' = '600000',
             'properties.max.request.size' = '9437184',
             'properties.compression.type' = 'lz4',
-            'properties.linger.ms' = '100',
+            'properties.linger.ms' = '5',
             'properties.batch.size' = '131072'"""
 
     def topics(self) -> list[str]:

@@ -147,7 +147,8 @@ def router(content: Row) -> list[str]:
     cpu = ratio(median_of(own, "cpu_per_million"), median_of(plain, "cpu_per_million"))
     return [
         "Every event to the topic of its status, byte for byte, keyed by its order; beside it the same Flink that "
-        "passes key and value through without a look at them, with the same sink settings.",
+        "passes key and value through without a look at them, with larger fetches (9 MiB of a partition, the router "
+        "0.5 MiB) and batches that wait 5 ms instead of 100.",
         engines(rows),
         verdict(median_of(own, "rate"), "Goal: more than 50,000 events/s", 50_000, at_most=False)
         + "\n"
@@ -156,8 +157,8 @@ def router(content: Row) -> list[str]:
             "Goal: 0.9 of the rate of the pass-through",
             0.9,
             at_most=False,
-            why="One thread does all of it in both: what the strict reading of every field and the choice of topic "
-            "and key take comes on top of what passing the bytes on takes.",
+            why="In a profile the router waits for its next, smaller fetch a quarter of the time. What the strict reading of every field and the choice of topic and key cost "
+            "shows in the CPU.",
         )
         + f" CPU: {percent(cpu)} of the pass-through's.\n"
         + verdict(
