@@ -211,6 +211,24 @@ def test_a_record_that_vanished_is_missed(lake: Settings, session: Session) -> N
     assert flow["orderbook raw.orderbook"] == (4, 2, 0, 0, 0, 2)
 
 
+def test_other_records_between_the_lines_of_a_file_are_not_missing(
+    lake: Settings, session: Session
+) -> None:
+    file = {"source_topic": "file:capture.jsonl"}
+    append(lake, "market.trades", trades(trade(line, **file) for line in (3, 40, 41)))
+    append(
+        lake,
+        "market.orderbook_metrics",
+        rows_of("market.orderbook_metrics", [book(line, **file) for line in (7, 9)]),
+    )
+    flow = accounted(session.refresh())
+    assert flow["landing files"] == (3, 3, 0, 0, 0, 0)
+    assert flow["orderbook raw.orderbook"] == (2, 2, 0, 0, 0, 0)
+    # Landed twice: one line, two rows.
+    append(lake, "market.trades", trades([trade(3, **file)]))
+    assert accounted(session.refresh())["landing files"] == (3, 4, 0, 0, 0, -1)
+
+
 def test_data_quality(market: MarketLake, market_session: Session) -> None:
     events = len(market.trades)
     fills = len(market.executions)

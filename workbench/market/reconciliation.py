@@ -36,7 +36,8 @@ def reconciliation(
     raw_count, book_count
         Messages of raw.trades and of raw.orderbook as counted in Kafka; when None, what the
         offsets in the lake say: each partition from its first to its last. Offsets of Kafka
-        transactions and what retention or compaction took look missing then.
+        transactions and what retention or compaction took look missing then. Of a file that a
+        batch run has read, the lines that left a trace count.
 
     Returns
     -------

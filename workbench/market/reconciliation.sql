@@ -2,7 +2,8 @@
 --
 -- What went into a topic is counted in Kafka, where somebody did ($raw_count, $book_count); else
 -- the offsets say it: every partition from its first to its last, so that a record that vanished
--- in between is missed. A batch run has its file for a topic, and its lines for offsets.
+-- in between is missed. A batch run has its file for a topic, and its lines for offsets: other
+-- lines may be records of other topics, and so only those that left a trace are counted.
 WITH landed AS (
     SELECT source_topic, source_partition, source_offset, source_topic LIKE 'file:%' AS in_file
     FROM market.trades
@@ -15,7 +16,12 @@ refused AS (
       AND list_contains($raw_jobs, job)
 ),
 spans AS (
-    SELECT max(source_offset) - min(source_offset) + 1 AS records, in_file
+    SELECT
+        CASE
+            WHEN in_file THEN count(DISTINCT source_offset)
+            ELSE max(source_offset) - min(source_offset) + 1
+        END AS records,
+        in_file
     FROM (FROM landed UNION ALL FROM refused)
     GROUP BY source_topic, source_partition, in_file
 ),
@@ -28,7 +34,11 @@ books AS (
     WHERE job = 'orderbook'
 ),
 book_spans AS (
-    SELECT max(source_offset) - min(source_offset) + 1 AS records
+    SELECT
+        CASE
+            WHEN source_topic LIKE 'file:%' THEN count(DISTINCT source_offset)
+            ELSE max(source_offset) - min(source_offset) + 1
+        END AS records
     FROM books
     GROUP BY source_topic, source_partition
 ),
