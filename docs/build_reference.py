@@ -6,6 +6,7 @@ The pages are derived, never edited: a test compares them with what this file wo
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -213,6 +214,14 @@ def question_page(name: str) -> str:
     parts = [HEAD, page(getattr(market, name), "workbench.market")]
     if name in COMMAND_OF:
         parts.append(f"From a shell: `workbench {COMMAND_OF[name]}`.\n")
+    drawn = re.search(r'figure="(\w+)"', (folder / f"{name}.py").read_text("utf-8"))
+    if drawn:
+        parts.append("## Figure\n")
+        parts.append(
+            f"`.plot()` draws it with [`{drawn[1]}`](../figures.md#{drawn[1]}); here from a small "
+            f"generated lake.\n\n![{name}, drawn by {drawn[1]}]"
+            f"(../../images/figures/{drawn[1]}.png)\n"
+        )
     parts.append("## SQL\n")
     parts.append("Values are bound to the names that begin with `$`.\n")
     parts += [f"```sql\n{file.read_text('utf-8').strip()}\n```\n" for file in files]
