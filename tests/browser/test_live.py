@@ -83,6 +83,7 @@ def test_a_live_view_draws_pauses_changes_symbol_and_stops(
     shows(price_of(99))
     send(settings, "AAPL", 100, 1)
     shows(price_of(100))
+    expect(view.locator("svg.main-svg", has_text="no data")).to_have_count(0)
     picture(view, "live-trades.png")
 
     view.get_by_role("button", name="Pause").click()

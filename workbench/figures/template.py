@@ -193,7 +193,10 @@ def empty(name: str, title: str, theme: Theme, height: int = 160, why: str = "no
         xaxis={"visible": False},
         yaxis={"visible": False},
     )
-    drawn.add_annotation(text=literal(why), showarrow=False, font_size=16)
+    # By the paper: in the axes' own numbers it would stretch them, also after it has gone.
+    drawn.add_annotation(
+        text=literal(why), showarrow=False, font_size=16, xref="paper", yref="paper", x=0.5, y=0.5
+    )
     return drawn
 
 

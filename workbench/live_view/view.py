@@ -220,7 +220,12 @@ def _update(shown: go.FigureWidget, figure: go.Figure) -> None:
     layout["meta"] = {key: layout["meta"][key] for key in ("id", "alt")}
     # Zoom and hidden lines stay as they were chosen, until something else is drawn.
     layout["uirevision"] = layout["title"]["text"]
+    # The browser keeps what it is not told to drop: the words of an empty figure, hidden axes.
+    layout.setdefault("annotations", [])
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] = {"visible": True, **layout.get(axis, {})}
     with shown.batch_update():
+        shown.layout.annotations = layout["annotations"]
         if same:
             for old, new in zip(shown.data, figure.data, strict=True):
                 old.update(new.to_plotly_json(), overwrite=True)
