@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -171,12 +171,39 @@ def test_every_order_ends_one_way(
         for number, (order, status, hour) in enumerate(made)
     ]
     append(lake, "market.trades", trades(rows))
-    for row in order_rates(session.refresh(), by="side").arrow().to_pylist():
+    since, moment = until(max((row["event_time"] for row in rows), default=at()), hours=24)
+    statuses: dict[str, set[str]] = defaultdict(set)
+    old = {row["order_id"] for row in rows if row["event_time"] <= since}
+    for row in rows:
+        if row["order_id"] not in old:
+            statuses[row["order_id"]].add(row["status"])
+    expected = Counter(ending(each) for each in statuses.values())
+    for row in order_rates(session.refresh(), by="side", as_of=moment).arrow().to_pylist():
         ends = [row[name] for name in ("filled", "cancelled", "rejected", "open")]
+        assert ends == [expected[name] for name in ("filled", "cancelled", "rejected", "open")]
         assert sum(ends) == row["orders"]
         assert row["filled"] <= row["executed"] <= row["orders"] <= row["events"]
         rates = [row[f"{name}_rate_pct"] for name in ("fill", "cancel", "reject")]
         assert sum(rates) <= 100 + D("0.00015")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["NEW", "REJECTED", "CANCELLED"], "rejected"),
+        (["NEW", "CANCELLED", "FILLED"], "filled"),
+        (["NEW", "PARTIALLY_FILLED", "CANCELLED"], "cancelled"),
+        (["NEW", "PARTIALLY_FILLED"], "open"),
+    ],
+)
+def test_an_order_with_several_ends_counts_as_one(
+    lake: Settings, session: Session, statuses: list[str], expected: str
+) -> None:
+    rows = [trade(n, order_id="o", status=status) for n, status in enumerate(statuses)]
+    append(lake, "market.trades", trades(rows))
+    [row] = order_rates(session.refresh()).arrow().to_pylist()
+    assert row[expected] == row["orders"] == 1
+    assert row["executed"] == ("PARTIALLY_FILLED" in statuses or "FILLED" in statuses)
 
 
 def test_an_order_of_yesterday_is_not_one_of_today(lake: Settings, session: Session) -> None:
