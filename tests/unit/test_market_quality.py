@@ -95,6 +95,24 @@ def test_duplicates(market: MarketLake, market_session: Session) -> None:
     assert duplicates(market_session, hours=9000).rows() == expected
 
 
+@pytest.mark.parametrize(
+    ("change", "versions"),
+    [
+        ({"source_offset": 7, "source_time": at(9), "source_partition": 1}, 1),
+        ({"event_time": at(2)}, 2),
+        ({"event_type": "TRADE"}, 2),
+        ({"exchange": "XNAS"}, 2),
+        ({"quantity": "3"}, 2),
+    ],
+)
+def test_a_copy_that_says_something_else_is_another_version(
+    land: Land, session: Session, change: dict[str, Any], versions: int
+) -> None:
+    land(trade(1), trade(1, **change))
+    [row] = duplicates(session.refresh()).arrow().to_pylist()
+    assert (row["copies"], row["versions"]) == (2, versions)
+
+
 def test_late_rows(market: MarketLake, market_session: Session) -> None:
     groups: dict[str, list[Any]] = defaultdict(list)
     for row in market.late:
