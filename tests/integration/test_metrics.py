@@ -16,6 +16,7 @@ from workbench.jobs.status import running
 from workbench.metrics import METRICS, Collector, State, exposition, samples
 from workbench.metrics.kafka import ask_kafka
 from workbench.metrics.screen import as_dict
+from workbench.schedule.freshness import why_stale
 from workbench.stack import Stack
 from workbench.stack.health import stack_status
 
@@ -93,11 +94,15 @@ def test_a_job_that_runs_stops_and_goes_on(ready: Settings) -> None:
     table = next(each for each in late.tables if each.name == "market.trades")
     behind = late.behind_s(table)
     assert behind is not None and behind > 0
+    # A scheduled report would wait for these, and not for what was there before them.
+    due = max(late.newest.values())
+    assert "behind raw.trades" in (why_stale(ready, due) or "")
 
     # Counters go on where they were: they are the lake's, not Flink's.
     submit(ready, ["landing"])
     produce(ready, "raw.trades", [(b"AAPL", event(30, price=0))])
     wait_until(lambda: landed(ready) == 13, "the rest is landed or refused")
+    wait_until(lambda: why_stale(ready, due) is None, "it is fresh for a report")
     assert dead(collector.collect()) == 2
     cancel(ready, ["landing"])
     wait_until(lambda: running(ready) == [], "it is cancelled")
