@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from workbench.config import Settings, load_settings
+from workbench.config import AlertSettings, Settings, load_settings
 from workbench.contracts import JOBS, TABLES, table_named, topic_named
 from workbench.definitions import connect, load_events, load_raw, run_definition
+from workbench.definitions.alerts import Price, price_alerts
 from workbench.definitions.backfill import backfill
 from workbench.errors import UsageError
 from workbench.ingest.generate import Defects, choose, generate_day, load_instruments
@@ -226,6 +227,38 @@ def test_enrichment_joins_executions_and_says_unknown(con, tmp_path):
         {"symbol": "AAPL", "company_name": "Apple, Inc.", "sector": "Information Technology"},
         {"symbol": "XXXX", "company_name": "UNKNOWN", "sector": "UNKNOWN"},
     ]
+
+
+def test_rules_of_alerts_are_settings_also_of_one_symbol():
+    rules = AlertSettings.model_validate(
+        {
+            "threshold_percent": 5,
+            "window_s": 10,
+            "cooldown_s": 0,
+            "symbols": {"OWN": {"threshold_percent": "0.5", "cooldown_s": 30}},
+        }
+    )
+    seconds_and_prices = [
+        (0, "100"),
+        (10, "101"),
+        (20, "102"),
+        (21, "108"),
+        (40, "109"),
+        (41, "120"),
+    ]
+    found = {}
+    for symbol in ("COMMON", "OWN"):
+        prices = [Price(symbol, Decimal(p), 1000 * s) for s, p in seconds_and_prices]
+        alerts = [alert for alert in price_alerts(prices, rules) if alert]
+        found[symbol] = [
+            (a["detected_at_ms"] // 1000, a["baseline_price"], a["severity"]) for a in alerts
+        ]
+    assert found == {
+        # At 20 s the window is over, and 102 is the baseline; at 40 s it is over once more.
+        "COMMON": [(21, 102, "HIGH"), (41, 109, "CRITICAL")],
+        # 1 % is an alert at 10 s; then the symbol is quiet for 30 s, while its baseline moves on.
+        "OWN": [(10, 100, "LOW"), (41, 109, "CRITICAL")],
+    }
 
 
 @pytest.mark.parametrize("job", [job.name for job in JOBS])
