@@ -171,6 +171,24 @@ def test_debug_shows_where_it_happened(shell: InteractiveShell) -> None:
     assert "did you mean 'market.trades'?" in shown
 
 
+def test_an_error_of_a_function_is_one_line_and_says_which(shell: InteractiveShell) -> None:
+    known = "error: no column 'pri': did you mean 'price'?"
+    wrong = 'wb.sql("SELECT pri FROM market.trades")'
+    assert said(shell, f"import workbench as wb; {wrong}") == known
+    assert said(shell, f"x = 1\n\n{wrong}") == f"{known} (line 3: {wrong})"
+    asked = f"def ask():\n    {wrong}\n\nask()"
+    assert said(shell, asked) == f"{known} (line 2: {wrong})"
+    late = "wb.sql('SELECT CAST(symbol AS INTEGER) FROM market.trades').df()"
+    shown = said(shell, f"y = 1\n{late}")
+    assert shown.startswith("error: ") and len(shown.splitlines()) == 1
+    shell.run_line_magic("xmode", "Verbose")
+    assert "Traceback" in said(shell, wrong)
+    shell.run_line_magic("xmode", "Context")
+    assert "Traceback" in said(shell, "1 / 0")
+    shell.run_line_magic("unload_ext", "workbench")
+    assert "Traceback" in said(shell, wrong)
+
+
 def test_without_a_lake_the_line_says_how_to_make_one(
     shell: InteractiveShell, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,11 @@ from workbench.lake.session import Session
 from workbench.notebook.arguments import Arguments, parse_line
 from workbench.notebook.completion import Matcher
 from workbench.notebook.current import session_at
+from workbench.notebook.one_line import (
+    show_errors_as_lines,
+    show_errors_as_tracebacks,
+    show_this_one,
+)
 
 OWN, COMMON = "wb", "sql"
 HELP = """\
@@ -57,10 +62,7 @@ class Magics:
             arguments = parse_line(line)
             answer = self._answer(arguments, f"{arguments.query}\n{cell}".strip())
         except WorkbenchError as error:
-            if not debug:
-                # IPython asks the exception how it is drawn: the cell still fails, so that a run
-                # of the whole notebook stops here.
-                vars(error)["_render_traceback_"] = lambda said=f"error: {error}": [said]
+            show_this_one(self.shell, error, debug=debug)
             raise
         if arguments.name is None:
             return answer
@@ -128,6 +130,7 @@ def _moment(text: str | None, variables: Mapping[str, Any]) -> Any:
 def load(shell: InteractiveShell) -> None:
     """Register the magics and their completion; what ``%load_ext workbench`` does.
 
+    Errors of the workbench are one line from then on, also those of functions.
     ``%%sql`` of another extension (JupySQL, ipython-sql) stays what it is: a warning says so.
     """
     unload(shell)
@@ -146,6 +149,7 @@ def load(shell: InteractiveShell) -> None:
         shell.register_magic_function(line, "line", name)
         shell.register_magic_function(cell, "cell", name)
     shell.Completer.custom_matchers.append(Matcher(shell, _is_ours))
+    show_errors_as_lines(shell)
 
 
 def _magic_functions(magics: Magics) -> tuple[Any, Any]:
@@ -171,7 +175,7 @@ def _is_ours(function: Any) -> bool:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magics and their completion away again."""
+    """Take the magics, their completion and the one-line errors away again."""
     for kind in ("line", "cell"):
         registered = shell.magics_manager.magics[kind]
         for name in (OWN, COMMON):
@@ -179,3 +183,4 @@ def unload(shell: InteractiveShell) -> None:
                 del registered[name]
     kept = [known for known in shell.Completer.custom_matchers if not isinstance(known, Matcher)]
     shell.Completer.custom_matchers[:] = kept
+    show_errors_as_tracebacks()
