@@ -114,15 +114,25 @@ class Pin:
 
         None where there are no rows, or where a file's statistics do not say.
         """
+        known = self._bounds("upper_bounds")
+        return from_micros(max(known)) if known else None
+
+    def oldest_event(self) -> datetime | None:
+        """Return the oldest value of the time column; see `newest_event`."""
+        known = self._bounds("lower_bounds")
+        return from_micros(min(known)) if known else None
+
+    def _bounds(self, which: str) -> list[int]:
+        """One bound of the time column per file, in microseconds; empty unless all say theirs."""
         if self.source is None or not self.files or self.delete_count:
-            return None
+            return []
         from pyiceberg.conversions import from_bytes
         from pyiceberg.types import TimestamptzType
 
         column = self.source.schema().find_field(self.table.partition_by).field_id
-        bounds = [(task.file.upper_bounds or {}).get(column) for task in self.files]
+        bounds = [(getattr(task.file, which) or {}).get(column) for task in self.files]
         known = [int(str(from_bytes(TimestamptzType(), bound))) for bound in bounds if bound]
-        return from_micros(max(known)) if len(known) == len(bounds) else None
+        return known if len(known) == len(bounds) else []
 
 
 def resolve(

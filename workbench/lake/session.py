@@ -260,12 +260,20 @@ class Session:
 
     def newest_event(self, table: str) -> datetime | None:
         """Return the newest event time of a pinned table; None where it is empty."""
+        return self._database.pins[table].newest_event() or self._event(table, "max")
+
+    def oldest_event(self, table: str) -> datetime | None:
+        """Return the oldest event time of a pinned table; None where it is empty."""
+        return self._database.pins[table].oldest_event() or self._event(table, "min")
+
+    def _event(self, table: str, which: str) -> datetime | None:
+        """What the statistics of the files do not say, from the rows."""
         pin = self._database.pins[table]
-        newest = pin.newest_event()
-        if newest is None and pin.rows:
-            column, name = views.quote_name(pin.table.partition_by), views.quote_name(table)
-            newest = self.arrow(f"SELECT max({column}) FROM {name}").column(0)[0].as_py()
-        return newest
+        if not pin.rows:
+            return None
+        column, name = views.quote_name(pin.table.partition_by), views.quote_name(table)
+        found: datetime | None = self.arrow(f"SELECT {which}({column}) FROM {name}")[0][0].as_py()
+        return found
 
     def history(self, table: str) -> list[tuple[str, datetime, str]]:
         """Return the kept snapshots of a table up to the pinned one, the newest first.

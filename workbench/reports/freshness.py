@@ -43,6 +43,7 @@ class Freshness:
     #: What the age is counted up to, and which of the two it is: ``as-of`` or ``clock``.
     until: datetime
     against: str
+    #: None where there is no event, or none up to then.
     age_s: float | None
     limits: FreshnessLimits
 
@@ -64,6 +65,8 @@ class Freshness:
         """Return the grade and what it rests on, as one line."""
         if self.newest_event is None:
             return f"{self.grade}: {self.table} has no rows"
+        if self.age_s is None:
+            return f"{self.grade}: {self.table} has no rows up to the as-of"
         than = "the as-of" if self.against == "as-of" else "the start of the run"
         if not self.age_s:
             return f"{self.grade}: {self.table} reaches {than}"
@@ -87,9 +90,13 @@ class Freshness:
 
 
 def grade(
-    newest: datetime | None, asked: datetime | None, now: datetime, limits: FreshnessLimits
+    newest: datetime | None,
+    asked: datetime | None,
+    now: datetime,
+    limits: FreshnessLimits,
+    oldest: datetime | None = None,
 ) -> Freshness:
-    """Grade the age of the newest event.
+    """Grade the age of the newest event; nothing at all up to the as-of is stale.
 
     Examples
     --------
@@ -102,7 +109,8 @@ def grade(
     """
     against = "as-of" if asked is not None and asked <= now else "clock"
     until = asked if asked is not None and asked <= now else now
-    age = None if newest is None else max(timedelta(), until - newest)
+    none_yet = oldest is not None and until < oldest
+    age = None if newest is None or none_yet else max(timedelta(), until - newest)
     if age is None or age >= limits.stale_after:
         word = "stale"
     else:

@@ -131,7 +131,9 @@ def run_report(
             )
         now = datetime.now(UTC)
         limits = limits_of(settings, spec.name, spec.freshness)
-        freshness = grade(session.newest_event(limits.table), asked.as_of, now, limits)
+        newest = session.newest_event(limits.table)
+        oldest = session.oldest_event(limits.table) if asked.as_of else None
+        freshness = grade(newest, asked.as_of, now, limits, oldest)
         if require_fresh:
             freshness.raise_if_stale(spec.name)
         values = asked.model_dump(mode="json") | {"as_of": as_of.isoformat()}
