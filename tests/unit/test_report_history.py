@@ -24,6 +24,8 @@ from workbench.lake.maintenance.orphans import orphans
 from workbench.lake.session import open_session
 from workbench.lake.tables import apply
 from workbench.lake.write import append
+from workbench.reports import code
+from workbench.reports.cache import earlier_run
 from workbench.reports.compare import Comparison, compare
 from workbench.reports.pruning import Pruned, prune
 from workbench.reports.rerunning import Rerun, rerun
@@ -138,6 +140,36 @@ def test_what_has_not_changed_is_not_run_again(story: Story) -> None:
     assert not story.first.cached and not story.second.cached
 
 
+def test_what_has_changed_is_run_again(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = story.settings.project / "notebooks" / "my_day.ipynb"
+    edited = tmp_path / source.name
+    edited.write_text(source.read_text().replace("sum(quantity)", "2 * sum(quantity)"))
+    parameters = story.second.summary["parameters"]
+    with open_session(story.settings) as session:
+        pins = session.pins
+
+    def found(source: Path = source, **changed: Any) -> str | None:
+        run = earlier_run(story.settings, "my_day", source, {**parameters, **changed}, pins)
+        return run.id if run else None
+
+    # Compaction came after it: a snapshot of its own, and the same rows.
+    assert pins[TRADES].snapshot_id != story.second.summary["snapshots"][TRADES]
+    assert found() == story.second.id
+    assert found(as_of="2024-08-08T12:00:00+00:00") is None
+    assert found(edited) is None
+    digest = code._digest
+    for name in ("second_path.py", "symbols.csv"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                code, "_digest", lambda file, name=name: file.name != name and digest(file)
+            )
+            assert found() is None
+    monkeypatch.setattr(code, "version", lambda name: "0.0")
+    assert found() is None
+
+
 def test_every_snapshot_of_a_run_is_tagged(story: Story) -> None:
     tag = f"report-my_day-{story.first.id}"
     assert story.tags == {tag: int(story.first.summary["snapshots"][TRADES])}
@@ -239,6 +271,28 @@ def test_a_diff_says_what_changed_by_how_much_and_why(story: Story) -> None:
     assert changes["most traded", "KO, notional"].absolute == Decimal(250)
     assert changes["most traded", "XOM"].what == "added"
     assert ("most traded", "AAPL, notional") not in changes
+
+
+def test_rows_that_a_key_does_not_tell_apart_are_compared_one_by_one() -> None:
+    def run(*rows: dict[str, Any]) -> dict[str, Any]:
+        table = {"name": "t", "key": ["symbol"], "row_count": len(rows), "sha256": str(rows)}
+        nothing: dict[str, Any] = {"figures": [], "checks": []}
+        nothing |= {"snapshots": {}, "versions": {}, "parameters": {}}
+        return {"run": "r", "tables": [{**table, "rows": list(rows)}], **nothing}
+
+    def row(symbol: str, value: str) -> dict[str, Any]:
+        return {"symbol": symbol, "value": value}
+
+    found = compare(
+        run(row("KO", "1"), row("KO", "2"), row("XOM", "1e9999999")),
+        run(row("KO", "9"), row("KO", "3"), row("XOM", "4"), row("KO", "5")),
+    ).changes
+    assert [(one.where, one.before, one.after, one.what) for one in found] == [
+        ("KO, value", "1", "9", "changed"),
+        ("KO (2), value", "2", "3", "changed"),
+        ("XOM, value", "1e9999999", "4", "changed"),
+        ("KO (3)", None, "value 5", "added"),
+    ]
 
 
 def test_the_history_is_a_view_for_sessions(story: Story) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+#: As for a double.
+_LARGEST_EXPONENT = 308
 Summary = Mapping[str, Any]
 
 
@@ -183,7 +186,14 @@ def _rows(name: str, old: Summary, new: Summary) -> Iterator[Change]:
 def _by_key(rows: list[dict[str, Any]], key: list[str]) -> dict[str, dict[str, Any]]:
     if not key:
         return {f"row {number}": row for number, row in enumerate(rows, 1)}
-    return {" ".join(str(row.get(name)) for name in key): row for row in rows}
+    found: dict[str, dict[str, Any]] = {}
+    seen: Counter[str] = Counter()
+    for row in rows:
+        called = " ".join(str(row.get(name)) for name in key)
+        seen[called] += 1
+        # A key that a report has chosen may not tell all of them apart.
+        found[called if seen[called] == 1 else f"{called} ({seen[called]})"] = row
+    return found
 
 
 def _told(row: Mapping[str, Any], key: list[str]) -> str:
@@ -210,7 +220,11 @@ def number_of(value: Any) -> Decimal | None:
     if isinstance(value, bool) or value is None:
         return None
     text = str(value)
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    # 1e9999999 is a name or nonsense; no arithmetic takes it.
+    return number if abs(number.adjusted()) < _LARGEST_EXPONENT else None
 
 
 def _data(before: Summary, after: Summary) -> Iterator[dict[str, Any]]:
