@@ -100,7 +100,8 @@ class Oracle:
     def _defined(self, job: str) -> dict[str, pa.Table]:
         with connect() as con:
             load_raw(con, self._raw(job))
-            return run_definition(con, job, symbols=self._settings.symbols_file)
+            settings = self._settings
+            return run_definition(con, job, symbols=settings.symbols_file, alerts=settings.alerts)
 
     def _raw(self, job: str) -> pa.Table:
         """What a job had to use, by topic, partition and offset."""

@@ -152,7 +152,7 @@ class Landed:
         topics = ["raw.orderbook"] if job == "orderbook" else ["raw.trades", "raw.marketdata"]
         with connect() as con:
             load_raw(con, self.raw(*topics))
-            return run_definition(con, job)
+            return run_definition(con, job, alerts=self.settings.alerts)
 
 
 @pytest.fixture(scope="module")

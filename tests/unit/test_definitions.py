@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from workbench.config import AlertSettings, Settings, load_settings
+from workbench.config import AlertRule, AlertSettings, Settings, load_settings
 from workbench.contracts import JOBS, TABLES, table_named, topic_named
 from workbench.definitions import connect, load_events, load_raw, run_definition
 from workbench.definitions.alerts import Price, price_alerts
@@ -259,6 +259,22 @@ def test_rules_of_alerts_are_settings_also_of_one_symbol():
         # 1 % is an alert at 10 s; then the symbol is quiet for 30 s, while its baseline moves on.
         "OWN": [(10, 100, "LOW"), (41, 109, "CRITICAL")],
     }
+
+
+def test_a_definition_goes_by_what_it_is_given_not_by_where_it_runs(con, tmp_path, monkeypatch):
+    (tmp_path / "other.csv").write_text(
+        "symbol,company_name,sector,industry,market_cap_tier,exchange\nAAPL,Other,O,O,MEGA,O\n"
+    )
+    settings = '[alerts]\nthreshold_percent = 50\n[reference]\nsymbols = "other.csv"\n'
+    (tmp_path / "workbench.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path)
+    values = [trade(1), trade(2, price="103")]
+    alerts = run(con, "alerts", values)["market.price_alerts"]
+    names = run(con, "enrichment", values)["market.enriched_trades"]["company_name"]
+    assert alerts["pct_change"].to_pylist() == [3]
+    assert set(names.to_pylist()) == {"Apple Inc."}
+    mine = AlertSettings(symbols={"AAPL": AlertRule(threshold_percent=Decimal(4))})
+    assert run(con, "alerts", values, alerts=mine)["market.price_alerts"].num_rows == 0
 
 
 @pytest.mark.parametrize("job", [job.name for job in JOBS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.config import load_settings
+from workbench.config import AlertSettings
 from workbench.contracts import Field, Job, Record, job_named, table_named
 from workbench.contracts.records import (
     DEAD_LETTER,
@@ -31,11 +32,20 @@ from workbench.definitions.alerts import Price, price_alerts
 from workbench.definitions.raw import read_trades, sql
 from workbench.definitions.strict import read_strictly
 from workbench.errors import UsageError
-from workbench.ingest.reference import symbols_in_force
+from workbench.ingest.reference import SHIPPED
 
 Results = dict[str, pa.Table]
 #: What jobs other than those of trades read, and the relation it becomes.
 _OWN_READING = {"alerts": (MARKET_DATA_TICK, "read_ticks"), "orderbook": (ORDER_BOOK, "read_books")}
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a job goes by besides its records."""
+
+    now: datetime
+    symbols: Path
+    alerts: AlertSettings
 
 
 def run_definition(
@@ -44,6 +54,7 @@ def run_definition(
     *,
     now: datetime | None = None,
     symbols: Path | None = None,
+    alerts: AlertSettings | None = None,
     reread: bool = True,
 ) -> Results:
     """Return what a job makes of the records in `raw`.
@@ -58,7 +69,10 @@ def run_definition(
     now
         What ``failed_at``, ``computed_at`` and ``enriched_at`` are; the wall clock when None.
     symbols
-        CSV of the reference data, for the enrichment; the one in force when None.
+        CSV of the reference data, for the enrichment; the file that ships when None. Of a
+        project: `workbench.ingest.reference.symbols_in_force`.
+    alerts
+        What is an alert, ``settings.alerts`` of a project; the defaults when None.
     reread
         Whether `raw` is read again. Give False after `load_events`, and for a second job over
         the same `raw` (not for the router, which needs the original bytes).
@@ -83,18 +97,18 @@ def run_definition(
         read_strictly(con, record, relation, TICKS if contract.name == "alerts" else None)
     elif reread:
         read_trades(con, keep_value=contract.name == "router")
-    moment = now or datetime.now(UTC)
-    results = _RUN[contract.name](con, moment, symbols)
+    given = _Given(now or datetime.now(UTC), symbols or SHIPPED, alerts or AlertSettings())
+    results = _RUN[contract.name](con, given)
     if "ops.dead_letters" in contract.tables:
-        results |= _refused(con, contract, moment)
+        results |= _refused(con, contract, given.now)
     return results
 
 
-def _landing(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+def _landing(con: duckdb.DuckDBPyConnection, given: _Given) -> Results:
     return {"market.trades": _table(con, "market.trades", sql("landing"), {})}
 
 
-def _router(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+def _router(con: duckdb.DuckDBPyConnection, given: _Given) -> Results:
     parameters = {
         "statuses": list(ROUTES),
         "topics": list(ROUTES.values()),
@@ -105,11 +119,11 @@ def _router(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None)
     return {name: routed.filter(pc.field("topic") == name) for name in topics}
 
 
-def _aggregates(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+def _aggregates(con: duckdb.DuckDBPyConnection, given: _Given) -> Results:
     parameters = {
         "executions": list(EXECUTIONS),
         "window_sizes": list(TRADE_AGGREGATE.field("window_size").symbols),
-        "now": now,
+        "now": given.now,
     }
     rows = _table(con, "market.trade_aggregates", sql("aggregates"), parameters)
     return {
@@ -118,10 +132,12 @@ def _aggregates(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | N
     }
 
 
-def _enrichment(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
-    if symbols is None:
-        symbols = symbols_in_force(load_settings())
-    parameters = {"executions": list(EXECUTIONS), "symbols": str(symbols), "now": now}
+def _enrichment(con: duckdb.DuckDBPyConnection, given: _Given) -> Results:
+    parameters = {
+        "executions": list(EXECUTIONS),
+        "symbols": str(given.symbols),
+        "now": given.now,
+    }
     rows = _table(con, "market.enriched_trades", sql("enrichment"), parameters)
     times = {"timestamp_ms": "event_time", "enriched_at_ms": "enriched_at"}
     return {
@@ -130,7 +146,7 @@ def _enrichment(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | N
     }
 
 
-def _alerts(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+def _alerts(con: duckdb.DuckDBPyConnection, given: _Given) -> Results:
     read_strictly(con, TRADE_EVENT, "read_all_trades")
     rows = con.execute(
         f"""
@@ -146,7 +162,7 @@ def _alerts(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None)
         {"executions": list(EXECUTIONS)},
     ).to_arrow_table()
     prices = (Price(r["symbol"], r["price"], r["timestamp_ms"]) for r in rows.to_pylist())
-    alerts = price_alerts(prices, load_settings().alerts)
+    alerts = price_alerts(prices, given.alerts)
     raised = pa.Table.from_pylist(
         [
             alert | {name: row[name] for name in row if name.startswith("source_")}
@@ -164,7 +180,7 @@ def _alerts(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None)
     }
 
 
-def _orderbook(con: duckdb.DuckDBPyConnection, now: datetime, symbols: Path | None) -> Results:
+def _orderbook(con: duckdb.DuckDBPyConnection, given: _Given) -> Results:
     parameters = {"previous_ms": PREVIOUS_BOOK_MS}
     table = _table(con, "market.orderbook_metrics", sql("orderbook"), parameters)
     times = {"timestamp_ms": "event_time", "previous_ms": "previous_time"}
