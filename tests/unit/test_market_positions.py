@@ -105,6 +105,14 @@ def test_days_that_are_none_are_refused(market_session: Session, days: Any) -> N
         portfolio_history(market_session, "A1", days=days)
 
 
+@pytest.mark.parametrize("as_of", ["0001-01-01", "9999-12-31"])
+def test_a_history_at_the_ends_of_the_calendar_is_refused(
+    market_session: Session, as_of: str
+) -> None:
+    with pytest.raises(UsageError, match="no history of 30 days ends at"):
+        portfolio_history(market_session, "A1", as_of=as_of)
+
+
 @pytest.mark.parametrize("account", [None, "A1", "A2", "nobody"])
 @pytest.mark.parametrize("as_of", [None, at(100, days=-4)])
 def test_exposure_by_sector(

@@ -305,6 +305,8 @@ def test_the_notebook_reads_the_snapshots_that_were_pinned(traded, notebook):
         ({"top": "many"}, "parameter top"),
         ({"top": "0"}, "parameter top"),
         ({"raw_counts": "{"}, "parameter raw_counts"),
+        ({"raw_counts": '{"raw.trade": 7}'}, "should be 'raw.trades' or 'raw.orderbook'"),
+        ({"raw_counts": '{"raw.trades": -7}'}, "greater than or equal to 0, got -7"),
         ({"as_of": "soon"}, "as_of is not a time"),
     ],
 )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from workbench.contracts.records import QUOTE
+from workbench.errors import UsageError
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
@@ -104,12 +105,16 @@ def portfolio_history(
     listed = whole_number("days", days, 1, LONGEST_HISTORY_DAYS)
     moment = moment_of(session, as_of)
     bound = moment or EPOCH
+    try:
+        since, _ = midnight(bound) - timedelta(days=listed - 1), bound + length
+    except OverflowError as error:
+        raise UsageError(f"no history of {listed} days ends at {bound}") from error
     values = {"account_id": account, "as_of": bound, "every_us": length // _TICK}
     rows = _history(
         _by_interval(session, "portfolio_history_fills", values, length),
         _by_interval(session, "portfolio_history_marks", values, length),
         length,
-        since=midnight(bound) - timedelta(days=listed - 1),
+        since=since,
         until=bound,
     )
     return session.result(

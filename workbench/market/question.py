@@ -60,7 +60,9 @@ def window(session: Session, as_of: Moment | None, hours: object, *tables: str) 
     number = isinstance(hours, int | float) and not isinstance(hours, bool)
     length = float(str(hours)) if number else 0.0
     if not 0 < length <= LONGEST_WINDOW_HOURS:
-        raise UsageError(f"hours must be a number above 0, got {hours!r}")
+        raise UsageError(
+            f"hours must be a number above 0, at most {LONGEST_WINDOW_HOURS:,}, got {hours!r}"
+        )
     moment = moment_of(session, as_of, *tables) or EPOCH
     try:
         return {"since": moment - timedelta(hours=length), "as_of": moment}

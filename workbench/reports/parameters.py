@@ -32,8 +32,9 @@ def _words(value: Any) -> Any:
 When = Annotated[datetime, BeforeValidator(_moment)]
 Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_words)]
 
+#: Only what the accounting asks for: a count of a topic misspelt would be checked by nobody.
 Counts = Annotated[
-    dict[str, int] | None,
+    dict[Literal["raw.trades", "raw.orderbook"], Annotated[int, Field(ge=0)]] | None,
     BeforeValidator(_json),
     Field(description='Messages per topic, counted in Kafka, as JSON: {"raw.trades": 50000}.'),
 ]
