@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,19 @@ class Expected:
     def _table(self, name: str) -> pa.Table:
         file = self._folder / f"{name}.parquet"
         if not file.is_file():
-            self._make()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with connect("3GB") as con:
+                values = [value for _, value in records(self._shape)]
+                load_raw(con, values, topic=self._shape.source)
+                self._make(con)
         return pq.read_table(file)
 
-    def _make(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with connect("3GB") as con:
-            load_raw(con, [value for _, value in records(self._shape)])
+    def _make(self, con: duckdb.DuckDBPyConnection) -> None:
+        if self._shape.kind != "trades":
+            job = "orderbook" if self._shape.kind == "books" else "alerts"
+            for name, table in run_definition(con, job).items():
+                _write(table, self._folder / f"{name}.parquet")
+        else:
             routed = run_definition(con, "router")
             parts = [table for name, table in routed.items() if name.startswith(_ROUTES)]
             _write(digests(pa.concat_tables(parts)), self._folder / "routed.parquet")
@@ -67,6 +74,10 @@ class Expected:
         keys = zip(names, starts.to_pylist(), strict=True)
         values = zip(*(map(float, rows[c].to_pylist()) for c in columns), strict=True)
         return dict(zip(keys, values, strict=True))
+
+    def of(self, name: str) -> pa.Table:
+        """Rows of a table, or messages of a topic, of the job for prices that move or for books."""
+        return self._table(name)
 
     def routed(self) -> pa.Table:
         """Topic, key and digest of every message of the router."""
@@ -121,6 +132,32 @@ def check_windows(found: pa.Table, expected: pa.Table) -> str | None:
     """Say how the rows of market.trade_aggregates differ; None where they do not."""
     difference = _windows_difference(found, expected)
     return None if not difference else f"{difference}"[:500]
+
+
+def check_rows(found: pa.Table, expected: pa.Table) -> str | None:
+    """Say how the rows of a job without windows differ; None where they do not.
+
+    Examples
+    --------
+    >>> check_rows(pa.table({"symbol": ["A", "B"]}), pa.table({"symbol": ["A", "B"]}))
+    >>> check_rows(pa.table({"symbol": ["A"]}), pa.table({"symbol": ["A", "A"]}))
+    "Difference(rows=(1, 2), only_left=0, only_right=1, ...
+    """
+    difference = compare(found, expected, ignore=WALL_CLOCK | COORDINATES)
+    return None if not difference else f"{difference}"[:500]
+
+
+def message_table(messages: Iterable[Message], schema: pa.Schema) -> pa.Table:
+    """Return JSON messages as rows, their decimals exact.
+
+    Examples
+    --------
+    >>> schema = pa.schema({"price": pa.decimal128(18, 8)})
+    >>> message_table([("topic", None, b'{"price": 0.10000000}', 0)], schema)["price"][0].as_py()
+    Decimal('0.10000000')
+    """
+    values = (json.loads(value or b"{}", parse_float=Decimal) for _, _, value, _ in messages)
+    return pa.Table.from_pylist(list(values), schema)
 
 
 def routed_table(messages: Iterable[Message], prefix: str) -> pa.Table:

@@ -10,7 +10,9 @@ import psutil
 from bench.answers import (
     Expected,
     check_routed,
+    check_rows,
     check_windows,
+    message_table,
     routed_lost_and_doubled,
     windows_lost_and_doubled,
 )
@@ -142,11 +144,18 @@ class RegistryJob:
         self.job.commit()
         # Tables are committed once the checkpoint is complete, a moment later.
         wanted = {"market.trade_aggregates": self._windows(), "market.trades": self._landed()}
+        if self._table:
+            wanted[self._table] = self.expected()
         until = time.monotonic() + 20
         while any(self._rows(name) < rows for name, rows in wanted.items()):
             if time.monotonic() > until:
                 break  # the comparison says what is missing
             time.sleep(0.1)
+
+    @property
+    def _table(self) -> str | None:
+        """The table that says the same as the topic, where records are answered one by one."""
+        return _TABLES.get(self.job.names[0])
 
     def _windows(self) -> int:
         return int(self._expected.windows().num_rows) if "aggregates" in self.job.names else 0
@@ -192,11 +201,13 @@ class RegistryJob:
         """How many messages the result has."""
         if self.job.names[0] == "router":
             return int(self._expected.routed().num_rows)
+        if self._table:
+            return int(self._expected.of(self._table).num_rows)
         return int(self._expected.windows().num_rows)
 
     def is_result(self, message: Message) -> bool:
         """Whether a message is a result of the day."""
-        if self.job.names[0] == "router":
+        if self.job.names[0] == "router" or self._table:
             return True
         return bool(json.loads(message[2] or b"{}")["window_start"] < CLOSE_MS)
 
@@ -205,6 +216,8 @@ class RegistryJob:
         settings = self.job.settings
         if self.job.names[0] == "router":
             return check_routed(messages, settings.kafka.topic_prefix, self._expected.routed())
+        if self._table:
+            return self._wrong_rows(self._table, messages)
         found = load_catalog(settings).load_table("market.trade_aggregates").scan().to_arrow()
         problem = check_windows(found, self._expected.windows())
         if problem is not None:
@@ -215,8 +228,22 @@ class RegistryJob:
                 problem = f"{landed:,} of {self._shape.total:,} trades are landed"
         return problem
 
+    def _wrong_rows(self, table: str, messages: list[Message]) -> str | None:
+        """Compare the rows of the table and the messages of the topic."""
+        found = load_catalog(self.job.settings).load_table(table).scan().to_arrow()
+        problem = check_rows(found, self._expected.of(table))
+        if problem is not None:
+            return f"{table}: {problem}"
+        (topic,) = _RESULTS[self.job.names[0]]
+        expected = self._expected.of(topic)
+        problem = check_rows(message_table(messages, expected.schema), expected)
+        return None if problem is None else f"{topic}: {problem}"
 
+
+_TABLES = {"alerts": "market.price_alerts", "orderbook": "market.orderbook_metrics"}
 _RESULTS = {
+    "alerts": ("alerts.price-movement",),
+    "orderbook": ("analytics.orderbook",),
     "router": tuple(dict.fromkeys((*ROUTES.values(), UNROUTABLE))),
     "aggregates": ("analytics.trade-aggregates",),
 }

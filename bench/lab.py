@@ -120,7 +120,7 @@ class Lab:
         """
         marker = self.folder / "filled" / f"{shape.name}.json"
         settings = self.settings(shape, "preload")
-        source = topic_name(settings, SOURCE)
+        source = topic_name(settings, shape.source)
         known = set(cluster_metadata(settings).topics)
         if marker.is_file() and source in known:
             return 0.0
@@ -131,7 +131,7 @@ class Lab:
         new = [
             NewTopic(
                 topic_name(settings, topic.name),
-                shape.partitions if topic.name == SOURCE else min(topic.partitions, 2),
+                shape.partitions if topic.name == shape.source else min(topic.partitions, 2),
                 config={**topic.config, "retention.ms": "-1", **STAMPED_BY_BROKER},
             )
             for topic in TOPICS

@@ -209,6 +209,48 @@ def landing(content: Row) -> list[str]:
     ]
 
 
+def alerts(content: Row) -> list[str]:
+    rows = content["rows"]
+    lines = []
+    for symbols, goal in ((100, 30_000), (5_000, 15_000)):
+        own = _warm(rows, "workbench", f"alerts, {symbols:,} symbols", "exactly-once")
+        lines.append(
+            verdict(
+                median_of(own, "rate"),
+                f"Goal, {symbols:,} symbols: at least {goal:,} events/s in a slot",
+                goal,
+                at_most=False,
+            )
+        )
+    counts = ", ".join(
+        f"{group[0].get('results', 0):,} ({task})"
+        for (task,), group in grouped(rows, "task").items()
+    )
+    return [
+        "Trades whose prices move by the 2 % of an alert again and again, into Kafka and Iceberg; the rows of the table and "
+        "the messages of the topic are compared, whole, with a state machine in plain Python. A record without an "
+        f"execution is read and counted, but has no price. Alerts: {counts}.",
+        engines(rows),
+        "\n".join(lines),
+    ]
+
+
+def orderbook(content: Row) -> list[str]:
+    rows = content["rows"]
+    own = _warm(rows, "workbench", "orderbook", "exactly-once")
+    return [
+        f"{rows[0]['events']:,} books of 20 levels a side, some 1.4 KB each; every one has a row of metrics in Iceberg and a "
+        "message in Kafka, which are compared, whole, with the definition. An event is a book.",
+        engines(rows),
+        verdict(
+            median_of(own, "rate"),
+            "Goal: at least 5,000 books/s in a slot",
+            5_000,
+            at_most=False,
+        ),
+    ]
+
+
 def peers(content: Row) -> list[str]:
     rows = content["rows"]
     survivals = content["survivals"]
@@ -488,6 +530,8 @@ SECTIONS = {
     "router": ("Router", router),
     "aggregates": ("Aggregates", aggregates),
     "landing": ("Landing besides", landing),
+    "alerts": ("Price alerts", alerts),
+    "orderbook": ("Order books", orderbook),
     "peers": ("Other engines", peers),
     "latency": ("Latency", latency),
     "recovery": ("Recovery", recovery),

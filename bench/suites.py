@@ -143,6 +143,30 @@ def landing(lab: Lab, options: Options) -> Row:
     return {"rows": rounds(lab, options, makes)}
 
 
+def alerts(lab: Lab, options: Options) -> Row:
+    """Price alerts of few symbols and of many."""
+    rows = []
+    for symbols in (100, 5_000):
+        shape = replace(options.shape, symbols=symbols, kind="moves")
+        made = _alone(lab, replace(options, shape=shape), "alerts")
+        rows += [{**row, "task": f"alerts, {symbols:,} symbols"} for row in made]
+    return {"rows": rows}
+
+
+def orderbook(lab: Lab, options: Options) -> Row:
+    """Order books; one for ten records, as each is many times as long."""
+    shape = replace(options.shape, events=options.shape.events // 10, kind="books")
+    return {"rows": _alone(lab, replace(options, shape=shape), "orderbook")}
+
+
+def _alone(lab: Lab, options: Options, job: str) -> list[Row]:
+    """Run one job of the registry, with how many results it has."""
+    shape = options.shape
+    rows = rounds(lab, options, [lambda: RegistryJob(lab, shape, [job])])
+    results = RegistryJob(lab, shape, [job]).expected()
+    return [{**row, "results": results} for row in rows]
+
+
 def peers(lab: Lab, options: Options) -> Row:
     """Other engines on one-minute windows and on routing, beside the workbench."""
     shape = options.shape
@@ -245,6 +269,8 @@ SUITES: dict[str, Callable[[Lab, Options], Row]] = {
     "router": router,
     "aggregates": aggregates,
     "landing": landing,
+    "alerts": alerts,
+    "orderbook": orderbook,
     "peers": peers,
     "latency": latency,
     "recovery": recovery,
