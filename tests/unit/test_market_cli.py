@@ -25,6 +25,18 @@ CALLS: list[tuple[list[str], str, dict[str, Any]]] = [
     (["spread", "AAPL", "--minutes", "30"], "spread_curve", {"symbol": "AAPL", "minutes": 30}),
     (["alerts", "--symbol", "XOM"], "alert_outcomes", {"symbol": "XOM"}),
     (["orders", "--by", "venue", "--hours", "50"], "order_rates", {"by": "venue", "hours": 50}),
+    (["exposure"], "exposure_by_sector", {}),
+    (
+        ["exposure", "A1", "--as-of", "2024-08-07"],
+        "exposure_by_sector",
+        {"account_id": "A1", "as_of": "2024-08-07"},
+    ),
+    (["portfolio", "A1"], "portfolio", {"account_id": "A1"}),
+    (
+        ["portfolio", "A1", "--history", "1h", "--days", "3"],
+        "portfolio_history",
+        {"account_id": "A1", "every": "1h", "days": 3},
+    ),
     *(
         (["quality", what], question, {})
         for what, (question, _) in QUESTIONS.items()
@@ -75,6 +87,12 @@ def test_an_option_that_a_question_does_not_take_is_refused() -> None:
     done = CliRunner().invoke(cli, ["quality", "duplicates", "--minutes", "3"])
     assert done.exit_code == 2
     assert "duplicates takes no --minutes" in done.output
+
+
+@pytest.mark.parametrize("words", [["--days", "3"], ["--history", "1d", "--open-only"]])
+def test_options_of_a_history_and_of_positions_do_not_mix(words: list[str]) -> None:
+    done = CliRunner().invoke(cli, ["portfolio", "A1", *words])
+    assert done.exit_code == 2 and "is for" in done.output
 
 
 def test_an_unknown_word_is_refused() -> None:
