@@ -57,6 +57,11 @@ def __getattr__(name: str) -> Any:
     return getattr(loaded, attribute) if attribute else loaded
 
 
+def __dir__() -> list[str]:
+    # What is not loaded yet is there as well: for `dir`, and for Tab behind `wb.`.
+    return sorted({*globals(), *__all__})
+
+
 def load_ipython_extension(shell: Any) -> None:
     """Register ``%sql`` and ``%%sql``: what ``%load_ext workbench`` calls."""
     from workbench.notebook.magics import load

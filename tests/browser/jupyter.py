@@ -51,6 +51,7 @@ class Lab:
             " return p?.sessionContext?.session?.kernel?.status === 'idle'; }",
             timeout=PATIENCE_MS,
         )
+        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_function(
             "() => [...window.jupyterapp.shell.currentWidget.content.model.cells]"
@@ -64,7 +65,10 @@ class Lab:
 def running(folder: Path, state: Path) -> Iterator[Lab]:
     """Start JupyterLab in a project's folder; nothing of it is left afterwards."""
     port, token = choose(set()), secrets.token_hex(16)
-    state.mkdir(parents=True, exist_ok=True)
+    asked = state / "settings" / "@jupyterlab" / "apputils-extension"
+    asked.mkdir(parents=True, exist_ok=True)
+    # Else it asks in front of everything whether it may fetch news.
+    (asked / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
         "--expose-app-in-browser", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}",

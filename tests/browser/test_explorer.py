@@ -24,6 +24,8 @@ def test_the_explorer_answers_to_clicks(lab: Lab, page: Page, picture: Callable[
     assert query.inner_text() != before
     expect(shown.locator("svg.main-svg").first).to_be_visible()
     expect(shown.locator("table.workbench-result")).to_contain_text("AAPL")
+    page.set_viewport_size({"width": 1200, "height": 1120})
+    picture(shown, "explorer.png")
 
     shown.get_by_role("button", name="Add filter").click()
     shown.get_by_label("Filter 1").select_option("symbol")
@@ -31,4 +33,3 @@ def test_the_explorer_answers_to_clicks(lab: Lab, page: Page, picture: Callable[
     shown.get_by_label("Value").press("Enter")
     expect(query).to_contain_text("KO")
     expect(shown.locator("table.workbench-result")).not_to_contain_text("AAPL")
-    picture(shown, "explorer.png")

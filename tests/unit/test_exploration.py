@@ -16,7 +16,7 @@ from workbench.errors import UsageError
 from workbench.lake.names import all_tables
 from workbench.lake.session import Session
 from workbench.notebook import current
-from workbench.notebook.exploration import MEASURES, OPERATORS, Filter, State, query_of
+from workbench.notebook.exploration import BUCKETS, MEASURES, OPERATORS, Filter, State, query_of
 from workbench.notebook.explorer import Explorer, explore
 
 EVIL = "x' OR '1'='1"
@@ -154,6 +154,7 @@ def test_the_widget_shows_rows_figure_and_sql(filled: Session) -> None:
     explorer = explore()
     assert explorer.result is not None
     assert "<caption" in explorer._rows.value
+    assert [label for label, _ in explorer._bucket.options] == ["each value", *BUCKETS[1:]]
     explorer._measure.value = "count"
     explorer._group.value = "symbol"
     assert [row[1] for row in explorer.result.rows()] == [2, 1, 1]

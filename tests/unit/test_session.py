@@ -267,6 +267,10 @@ def test_the_rows_of_a_result_are_read_once(land: Land, session: Session) -> Non
     assert result.rows() == result.rows() == [tuple(result.df().iloc[0])]
 
 
+def test_tab_finds_what_is_loaded_on_first_use() -> None:
+    assert set(workbench.__all__) <= set(dir(workbench))
+
+
 def test_a_repr_shows_at_most_twenty_rows_with_provenance(land: Land, session: Session) -> None:
     snapshot = land(*(trade(i) for i in range(50)))
     result = session.refresh().sql("SELECT trade_id FROM market.trades ORDER BY source_offset")
@@ -277,6 +281,8 @@ def test_a_repr_shows_at_most_twenty_rows_with_provenance(land: Land, session: S
     assert f"market.trades @ {snapshot}" in text
     assert "first 20 of more rows" in text
     assert html.count("<tr>") == 22
+    # A time or an id that breaks makes every row two or three lines high.
+    assert html.count("white-space:nowrap") == 21
     assert f"market.trades @ {snapshot}" in html
     result.rows()
     assert "first 20 of 50 rows" in repr(result)
@@ -379,6 +385,7 @@ def test_a_closed_session_says_so(lake: Settings) -> None:
 def test_tables_lists_what_can_be_queried(land: Land, session: Session) -> None:
     snapshot = land(trade(1), trade(2, event_time=at(0, days=1)))
     listed = session.refresh().tables().arrow().to_pylist()
+    assert all(row["doc"] for row in listed)
     assert [row["table"] for row in listed] == [
         *(table.name for table in TABLES), *DERIVED, "reference.symbols",
             "ops.report_runs",

@@ -108,6 +108,7 @@ class Lineages(tuple[Lineage, ...]):
             {},
             caption="Lineage",
             note="the newest commit of each Flink sink up to the snapshot",
+            one_line=True,
         )
 
 

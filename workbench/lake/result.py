@@ -243,4 +243,5 @@ class Result:
             self.units,
             caption=self.caption or "Query result",
             note=f"{count} · {self.provenance()}",
+            one_line=True,
         )

@@ -236,8 +236,8 @@ class Session:
                     "doc": str(pin.broken) if pin.broken else pin.table.doc,
                 }
             )
-        for name, base in views.DERIVED.items():
-            kinds.append({"table": name, "kind": "view", "doc": f"Derived from {base}."})
+        for name, doc in views.DERIVED_DOCS.items():
+            kinds.append({"table": name, "kind": "view", "doc": doc})
         kinds.append(
             {
                 "table": views.REFERENCE,

@@ -80,12 +80,16 @@ def html_table(
     *,
     caption: str,
     note: str,
+    one_line: bool = False,
 ) -> str:
-    """Return the rows as an HTML table; every value is text, whatever it contains."""
+    """Return the rows as an HTML table; every value is text, whatever it contains.
+
+    With `one_line` a row is as high as one line, and a notebook scrolls what is wide.
+    """
     numeric = [_is_number([row[i] for row in rows]) for i in range(len(columns))]
-    align = [
-        ' style="text-align:right"' if number else ' style="text-align:left"' for number in numeric
-    ]
+    # JupyterLab's own style lets cells break; what is said of the table alone does not reach them.
+    unbroken = ";white-space:nowrap" if one_line else ""
+    align = [f' style="text-align:{"right" if number else "left"}{unbroken}"' for number in numeric]
 
     def head(index: int, name: str) -> str:
         unit = f"<br><small>{escape(units[name])}</small>" if name in units else ""

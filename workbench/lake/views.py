@@ -25,6 +25,11 @@ DERIVED = {
     "market.executions": "market.trades",
     "market.trade_aggregates_current": "market.trade_aggregates",
 }
+#: What a row of them is.
+DERIVED_DOCS = {
+    "market.executions": "The trades that are volume: filled, whole or in part.",
+    "market.trade_aggregates_current": "One row per symbol, window size and window, merged.",
+}
 REFERENCE = "reference.symbols"
 #: The kept runs of reports; read from their folders when a query names it.
 REPORT_RUNS = "ops.report_runs"

@@ -164,16 +164,21 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         add.on_click(lambda _: self._add_filter())
         self._group = widgets.Dropdown(options=[_NONE], description="Group by")
         self._bucket = widgets.Dropdown(
-            options=[("each value", ""), *BUCKETS[1:]], description="in steps of"
+            options=[("each value", ""), *((each, each) for each in BUCKETS[1:])],
+            description="in steps of",
         )
         self._second = widgets.Dropdown(options=[_NONE], description="and by")
         self._measure = widgets.Dropdown(options=MEASURES, description="Show")
         self._of = widgets.Dropdown(options=[_NONE], description="of")
         self._limit = widgets.BoundedIntText(
-            value=1_000, min=1, max=MOST_ROWS, description="Rows at most"
+            value=1_000,
+            min=1,
+            max=MOST_ROWS,
+            description="Rows at most",
+            style={"description_width": "initial"},
         )
         self._said = widgets.HTML()
-        self._rows = widgets.HTML(layout=_WIDE)
+        self._rows = widgets.HTML(layout=widgets.Layout(width="100%", overflow="auto"))
         self._figure = widgets.VBox([], layout=_WIDE)
         self._sql = widgets.HTML(layout=_WIDE)
         self._copy = _CopyButton()
@@ -317,7 +322,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             self._fail(error)
             return
         self.query, self.result = query, result
-        self._rows.value = rows
+        # The lines of a widget are as high as its buttons.
+        self._rows.value = f'<div style="line-height:1.6">{rows}</div>'
         self._sql.value = f"<pre><code>{escape(query.copyable)}</code></pre>"
         self._copy.text = query.copyable
         self._say("")
