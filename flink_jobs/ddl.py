@@ -25,8 +25,6 @@ from workbench.contracts.types import flink_type
 OUT_OF_ORDERNESS_S = 5
 #: An execution up to this much later than the watermark still reaches its windows.
 ALLOWED_LATENESS_S = 30
-#: A producer's transaction may stay open this long: below the broker's limit of 15 minutes.
-TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
 #: The largest request of a sink: a message of the largest size and its framing.
 MAX_REQUEST_BYTES = 9 * 1024 * 1024
 
@@ -87,6 +85,8 @@ class Deployment:
     delivery: str = "exactly-once"
     parallelism: int = 1
     checkpoint_interval_ms: int = 30_000
+    #: The broker aborts a transaction of an exactly-once sink that is open for longer.
+    transaction_timeout_ms: int = 15 * 60 * 1000
     #: ``balanced`` or ``low``: which of `WAITS`.
     latency: str = "balanced"
     idle_timeout_ms: int = 5_000
@@ -324,7 +324,7 @@ def _sink_options(mode: Mode, job: Job, name: str, topics: tuple[Topic, ...]) ->
         **_kafka(mode),
         "topic": ";".join(deployment.topic_prefix + topic.name for topic in topics),
         "sink.delivery-guarantee": deployment.delivery,
-        "properties.transaction.timeout.ms": str(TRANSACTION_TIMEOUT_MS),
+        "properties.transaction.timeout.ms": str(deployment.transaction_timeout_ms),
         "properties.max.request.size": str(MAX_REQUEST_BYTES),
         "properties.compression.type": "lz4",
         "properties.linger.ms": str(deployment.waits.linger),

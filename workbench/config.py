@@ -78,6 +78,8 @@ class KafkaSettings(BaseModel, extra="forbid"):
 Delivery = Literal["exactly-once", "at-least-once"]
 StateBackend = Literal["hashmap", "rocksdb"]
 Latency = Literal["balanced", "low"]
+#: The longest that a transaction may stay open; the embedded broker allows it.
+MOST_TRANSACTION_S = 86_400
 
 
 class JobSettings(BaseModel, extra="forbid"):
@@ -98,6 +100,10 @@ class FlinkSettings(BaseModel, extra="forbid"):
     parallelism: int = Field(default=1, ge=1, le=128)
     #: Output of exactly-once jobs and Iceberg commits become visible this often.
     checkpoint_interval_ms: int = Field(default=30_000, ge=100)
+    #: A job that was cut off between a checkpoint and its commits loses nothing where it runs again
+    #: within this time; readers wait as long for one that never does. None: an hour with the
+    #: embedded broker, and with another the 15 minutes that Kafka allows by default.
+    transaction_timeout_s: int | None = Field(default=None, ge=1, le=MOST_TRANSACTION_S)
     #: ``at-least-once`` shows output in Kafka at once and may repeat it after a failure; what
     #: lands in Iceberg is exactly-once either way.
     delivery: Delivery = "exactly-once"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -13,6 +15,8 @@ from workbench.contracts import job_named
 from workbench.errors import UsageError
 from workbench.jobs import deployment
 from workbench.jobs.deployment import java_client_properties
+from workbench.stack.files import Layout
+from workbench.stack.kafka import _properties as kafka_properties
 
 
 def java(folder: Path, password: str | None = None, **properties: str) -> dict[str, str]:
@@ -74,6 +78,7 @@ def test_certificates_as_text_and_as_files(tmp_path: Path) -> None:
     ("key", "said"),
     [
         ("ssl.key.location", "ssl.keystore.key"),
+        ("transaction.timeout.ms", "flink.transaction_timeout_s"),
         ("enable.ssl.certificate.verification", "ssl.truststore.location"),
         ("broker.address.family", "Java has no property for it"),
         ("sasl.mechanims", "leave it out"),
@@ -94,9 +99,10 @@ def test_the_names_said_to_be_of_librdkafka_are(key: str) -> None:
         assert "No such configuration property" not in str(error)
 
 
-def options(folder: Path, job: str, **flink: object) -> str:
+def options(folder: Path, job: str, kafka: object = None, **flink: object) -> str:
     """The DDL of all that a job reads and writes in Kafka."""
-    given = deployment.deployment(load_settings(folder, flink=flink), job, kafka=False)
+    settings = load_settings(folder, kafka=kafka or {}, flink=flink)
+    given = deployment.deployment(settings, job, kafka=False)
     mode = ddl.Stream(ddl.Deployment(**given))
     contract = job_named(job)
     sources = [ddl.source(mode, contract, topic) for topic in contract.sources]
@@ -121,3 +127,59 @@ def test_one_job_sends_at_once_and_the_others_fill_batches(
 def test_a_latency_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"flink\.jobs\.router\.latency.*'balanced' or 'low'"):
         options(tmp_path, "router", jobs={"router": {"latency": "none"}})
+
+
+EXTERNAL = {"bootstrap_servers": "broker:9092"}
+
+
+@pytest.mark.parametrize(
+    ("kafka", "flink", "timeout_ms"),
+    [
+        ({}, {}, 3_600_000),
+        (EXTERNAL, {}, 900_000),
+        (EXTERNAL, {"transaction_timeout_s": 7_200}, 7_200_000),
+    ],
+)
+def test_a_transaction_may_stay_open_as_long_as_the_settings_say(
+    tmp_path: Path, kafka: dict[str, str], flink: dict[str, int], timeout_ms: int
+) -> None:
+    told = options(tmp_path, "router", kafka=kafka, **flink)
+    assert f"'properties.transaction.timeout.ms' = '{timeout_ms}'" in told
+    own = kafka_properties(load_settings(tmp_path), Layout(tmp_path), defaultdict(int))
+    # The largest that the settings take.
+    assert own["transaction.max.timeout.ms"] == 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("flink", "name"),
+    [
+        ({"checkpoint_interval_ms": 180_001}, "flink.checkpoint_interval_ms"),
+        (
+            {"jobs": {"router": {"checkpoint_interval_ms": 180_001}}},
+            "flink.jobs.router.checkpoint_interval_ms",
+        ),
+    ],
+)
+def test_checkpoints_too_far_apart_for_a_transaction_are_refused(
+    tmp_path: Path, flink: dict[str, Any], name: str
+) -> None:
+    """A fifth of the transaction timeout is the most; no broker is asked before it is checked."""
+
+    def submitted(job: str, **more: object) -> None:
+        settings = load_settings(tmp_path, kafka=EXTERNAL, flink={**flink, **more})
+        deployment.deployment(settings, job)
+
+    with pytest.raises(UsageError, match=f"{name}: 180001 .* 900 s") as error:
+        submitted("router")
+    assert "at most 180000; or at least 901 for flink.transaction_timeout_s" in error.value.hint
+    submitted("router", transaction_timeout_s=901)
+    submitted("router", transaction_timeout_s=900, delivery="at-least-once", jobs={})
+    if "jobs" in flink:
+        submitted("landing")
+
+
+def test_the_longest_interval_of_the_embedded_broker_is_12_minutes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"720001 .* 3600 s"):
+        deployment.deployment(
+            load_settings(tmp_path, flink={"checkpoint_interval_ms": 720_001}), "landing"
+        )

@@ -16,6 +16,12 @@ from workbench.stack import endpoints
 ORDER_BOOK_TTL_MS = 60 * 60 * 1000
 #: Ids of trades are remembered this much longer than the horizon of duplicates: likewise.
 DOWNTIME_MS = 60 * 60 * 1000
+#: How long a transaction may stay open: of jobs on the embedded broker, which is asked for no
+#: more than `workbench.config` allows, and on one that has Kafka's own limit.
+EMBEDDED_TRANSACTION_S, KAFKA_TRANSACTION_S = 60 * 60, 15 * 60
+#: Checkpoint intervals in a transaction timeout. A transaction lasts from one checkpoint to the
+#: commits of the next, of which three in a row may fail; the fifth is for that to end.
+INTERVALS = 5
 
 # The Kafka client inside Flink's connector lives in a package of its own.
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
@@ -39,7 +45,7 @@ reconnect.backoff.max.ms reconnect.backoff.ms request.timeout.ms retries retry.b
 retry.backoff.ms sasl.jaas.config sasl.kerberos.min.time.before.relogin
 sasl.kerberos.service.name sasl.mechanism security.protocol session.timeout.ms
 socket.connection.setup.timeout.ms ssl.cipher.suites ssl.endpoint.identification.algorithm
-ssl.key.password ssl.keystore.location ssl.keystore.password transaction.timeout.ms
+ssl.key.password ssl.keystore.location ssl.keystore.password
 """
 _SAME = frozenset(_BOTH.split())
 _RENAMED = {
@@ -85,6 +91,7 @@ _INSTEAD = {
     "ssl.certificate.location": "give its text in ssl.certificate.pem, which becomes Java's "
     "ssl.keystore.certificate.chain",
     "ssl.key.location": "give its text in ssl.key.pem, which becomes Java's ssl.keystore.key",
+    "transaction.timeout.ms": "set flink.transaction_timeout_s",
     "transactional.id": "leave it out: Flink sets it from flink.deployment",
 }
 
@@ -188,6 +195,39 @@ def job_settings(settings: Settings, job: str) -> JobSettings:
     return JobSettings(**{**common, **own.model_dump(exclude_none=True)})
 
 
+def transaction_timeout_s(settings: Settings) -> int:
+    """Return how long a transaction of an exactly-once sink may stay open, in s.
+
+    Examples
+    --------
+    >>> from workbench.config import Settings
+    >>> transaction_timeout_s(Settings())
+    3600
+    >>> transaction_timeout_s(Settings(kafka={"bootstrap_servers": "broker:9092"}))
+    900
+    """
+    if settings.flink.transaction_timeout_s is not None:
+        return settings.flink.transaction_timeout_s
+    embedded = settings.kafka.bootstrap_servers is None
+    return EMBEDDED_TRANSACTION_S if embedded else KAFKA_TRANSACTION_S
+
+
+def _check_interval(settings: Settings, job: str, own: JobSettings) -> None:
+    """Refuse checkpoints so far apart that the broker may abort what is between them."""
+    interval, timeout = own.checkpoint_interval_ms or 0, transaction_timeout_s(settings)
+    longest = 1000 * timeout // INTERVALS
+    if own.delivery != "exactly-once" or interval <= longest:
+        return
+    mine = settings.flink.jobs.get(job, JobSettings()).checkpoint_interval_ms is not None
+    name = f"flink.jobs.{job}.checkpoint_interval_ms" if mine else "flink.checkpoint_interval_ms"
+    raise UsageError(
+        f"setting {name}: {interval} is too long for the exactly-once job {job}, whose "
+        f"transactions are aborted after {timeout} s",
+        hint=f"at most {longest}; or at least {-(-interval * INTERVALS // 1000)} for "
+        "flink.transaction_timeout_s, or at-least-once delivery",
+    )
+
+
 def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str, Any]:
     """Return the values of ``flink_jobs.ddl.Deployment`` for a job.
 
@@ -199,9 +239,15 @@ def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str,
         The job.
     kafka
         Whether the jobs need a broker; batch runs do not.
+
+    Raises
+    ------
+    UsageError
+        Where the settings ask for what would lose messages.
     """
-    properties = {}
+    own, properties = job_settings(settings, job), {}
     if kafka:
+        _check_interval(settings, job, own)
         properties = {
             "bootstrap.servers": endpoints(settings, flink=False).bootstrap_servers,
             **java_client_properties(settings),
@@ -214,7 +260,8 @@ def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str,
         "catalog_options": flink_catalog_options(settings),
         "symbols_uri": ensure_symbols(settings).resolve().as_uri(),
         "alert_rules": alert_rules(settings),
-        **job_settings(settings, job).model_dump(),
+        **own.model_dump(),
+        "transaction_timeout_ms": 1000 * transaction_timeout_s(settings),
         "idle_timeout_ms": settings.flink.idle_timeout_ms,
         "state_ttl_ms": _state_ttl_ms(settings, job_named(job)),
         "deduplicate_ms": 0 if job_named(job).keeps else 1000 * settings.flink.deduplicate_s,

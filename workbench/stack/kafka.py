@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.config import Settings
+from workbench.config import MOST_TRANSACTION_S, Settings
 from workbench.errors import StackError
 from workbench.stack.files import Layout, disk_errors, write_atomic
 from workbench.stack.flink_home import LOG4J, UTC
@@ -58,6 +58,8 @@ def _properties(settings: Settings, layout: Layout, ports: dict[str, int]) -> di
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 4,
         "share.coordinator.state.topic.num.partitions": 1,
+        # What the settings allow; a job says how long its own may stay open.
+        "transaction.max.timeout.ms": MOST_TRANSACTION_S * 1000,
         # A sink has a transactional id, and a producer id, for each checkpoint. An hour is longer
         # than any transaction; the defaults (a week, a day) fill the heap where checkpoints are
         # short.
