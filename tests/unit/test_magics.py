@@ -144,6 +144,7 @@ def test_another_session_can_be_asked(shell: InteractiveShell) -> None:
         ("%sql FROM market.tradez", "error: no table 'tradez': did you mean 'market.trades'?"),
         ("%%sql\nSELECT pri FROM market.trades", "error: no column 'pri': did you mean 'price'?"),
         ("%%sql -o dff\nSELECT 1", "error: no form 'dff': did you mean 'df'?"),
+        ("%%sql class <<\nSELECT 1", "error: 'class' is a word of Python, no variable: class_ <<"),
         ("%sql --as_of 2024 SELECT 1", "error: no option '--as_of': did you mean '--as-of'?"),
         ("%%sql x << --as-of soon\nSELECT 1", "error: as_of is not a time: 'soon'"),
         ("%sql", "error: nothing to ask: for example: %sql FROM market.trades LIMIT 5"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from keyword import iskeyword
 
 from workbench.errors import UsageError, did_you_mean
 
@@ -38,7 +39,7 @@ def parse_line(line: str) -> Arguments:
     Raises
     ------
     UsageError
-        For an option or a form that is not known.
+        For an option or a form that is not known, or a name no variable can have.
 
     Examples
     --------
@@ -48,7 +49,7 @@ def parse_line(line: str) -> Arguments:
     rest, found = line.strip(), Arguments()
     while True:
         if (match := _NAME.match(rest)) and found.name is None:
-            found = replace(found, name=match[1])
+            found = replace(found, name=_variable(match[1]))
         elif match := _OUTPUT.match(rest):
             found = replace(found, form=_form(match[1].strip("\"'")))
         elif match := _AS_OF.match(rest):
@@ -60,6 +61,12 @@ def parse_line(line: str) -> Arguments:
         else:
             return replace(found, query=rest)
         rest = rest[match.end() :]
+
+
+def _variable(name: str) -> str:
+    if iskeyword(name):
+        raise UsageError(f"{name!r} is a word of Python, no variable", hint=f"{name}_ << is one")
+    return name
 
 
 def _form(value: str) -> str:
