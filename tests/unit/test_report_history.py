@@ -263,6 +263,7 @@ def test_the_kept_notebook_still_gives_the_kept_numbers(story: Story) -> None:
 def test_a_diff_says_what_changed_by_how_much_and_why(story: Story) -> None:
     found = story.comparison
     assert found.causes() == ["data"]
+    assert repr(found).endswith("identical; behind them differs: data>")
     [data] = found.data
     assert (data["table"], data["rows_before"], data["rows_after"]) == (TRADES, 4, 6)
     changes = {(c.name, c.where): c for c in found.changes}
@@ -338,6 +339,9 @@ def test_the_commands(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "not run again" in said("run", "my_day", "-p", "as_of=2024-08-08")
     shown = said("diff", "my_day~1", "my_day")
+    assert said("diff", "my_day") == shown
+    assert repr(story.second).startswith(f"<Run {story.second.id} of my_day, as of 2024-08-08")
+    assert "passed, 2 of 2 checks hold" in repr(story.second)
     assert "350" in shown and "+87.5000%" in shown and "data        market.trades" in shown
     assert json.loads(said("diff", "my_day~1", "my_day", "--json"))["causes"] == ["data"]
     assert "750" in said("trend", "my_day", "notional")

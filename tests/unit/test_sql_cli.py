@@ -64,6 +64,17 @@ def test_forms(project: Settings) -> None:
     assert "market.trades @ " in table
 
 
+def test_what_is_missing_or_for_the_shell_is_named(project: Settings) -> None:
+    query = "SELECT price FROM market.trades WHERE symbol = $symbol"
+    with (
+        pytest.raises(UsageError, match=r'no value for \$symbol: sql\(query, {"symbol": ...}\)'),
+        open_session() as session,
+    ):
+        session.sql(query)
+    with pytest.raises(UsageError, match=r"\.tables is for the shell"):
+        raise run(stdin=".tables\n").exception or AssertionError
+
+
 def test_statements_from_a_file_and_from_a_pipe(project: Settings, tmp_path: Path) -> None:
     file = tmp_path / "q.sql"
     file.write_text("-- two\nSELECT 1 AS a; SELECT ';' AS b;\n")

@@ -57,16 +57,17 @@ def rerun(
 
 @click.command()
 @click.argument("before")
-@click.argument("after")
+@click.argument("after", required=False)
 @_JSON
-def diff(before: str, after: str, as_json: bool) -> None:
+def diff(before: str, after: str | None, as_json: bool) -> None:
     """Show which figures and tables of two runs differ, by how much, and what has changed.
 
     A run is its id, the start of one, the name of a report (its newest run) or NAME~1 (the one
-    before).
+    before). A name alone compares its two newest runs.
 
     \b
     Examples:
+      workbench report diff market_day
       workbench report diff market_day~1 market_day
       workbench report diff 20240808T 20240809T --json
     """
@@ -74,6 +75,8 @@ def diff(before: str, after: str, as_json: bool) -> None:
     from workbench.reports.compare import compare
     from workbench.reports.runs import find_run
 
+    if after is None:
+        before, after = f"{before}~1", before
     settings = load_settings()
     found = compare(find_run(settings, before).summary, find_run(settings, after).summary)
     if as_json:

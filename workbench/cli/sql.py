@@ -96,6 +96,11 @@ def command(
             asked = SavedQueries(session.settings).read(saved)
         else:
             asked = _read(text, file)
+        if asked.lstrip().startswith("."):
+            raise UsageError(
+                f"{asked.split()[0]} is for the shell",
+                hint="`workbench sql` alone, on a terminal, opens it",
+            )
         statements = session.statements(asked)
         if not statements:
             raise UsageError(

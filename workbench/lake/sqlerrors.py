@@ -19,6 +19,7 @@ _TORN = re.compile(
     r"No magic bytes found at end of file '([^']+)'|File '([^']+)' too small to be a Parquet"
     r'|No files found that match the pattern "([^"]+\.parquet)"'
 )
+_UNBOUND = re.compile(r"Values were not provided for .* parameters: (.+)")
 _PREFIX = re.compile(r"^[A-Z][A-Za-z -]* Error: ")
 
 
@@ -45,6 +46,9 @@ def translate(error: duckdb.Error, columns: Iterable[str] = ()) -> WorkbenchErro
         return _column_error(match[1] or match[2], text, columns)
     if match := _FUNCTION.search(text):
         return UsageError(f"no function {match[2]!r}", hint=_suggested(text))
+    if match := _UNBOUND.search(text):
+        name = match[1].split(", ")[0]
+        return UsageError(f"no value for ${name}", hint=f'sql(query, {{"{name}": ...}}) binds it')
     if "Overflow in multiplication of DECIMAL" in text:
         return UsageError(
             first.split(". ")[0], hint="use notional(price, quantity), or cast to DECIMAL(38, 8)"

@@ -74,6 +74,13 @@ class Comparison:
     code: tuple[str, ...]
     packages: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        causes = ", ".join(self.causes()) or "nothing"
+        return (
+            f"<{self.before} -> {self.after}: {len(self.changes)} changed, "
+            f"{len(self.identical)} figures and tables identical; behind them differs: {causes}>"
+        )
+
     @property
     def same(self) -> bool:
         """Whether both say the same."""

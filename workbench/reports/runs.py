@@ -41,6 +41,14 @@ class ReportRun:
     cached: bool = False
     freshness: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        checks = self.summary["checks"]
+        held = len(checks) - len(self.failed_checks)
+        return (
+            f"<Run {self.id} of {self.summary['name']}, as of {self.summary['as_of']}: "
+            f"{self.summary['verdict']}, {held} of {len(checks)} checks hold, {self.html}>"
+        )
+
     @property
     def id(self) -> str:
         """The id of the run."""
