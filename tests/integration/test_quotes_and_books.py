@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from tests.integration.support import (
     wait_until,
 )
 from workbench.broker.offsets import read_all
-from workbench.config import Settings, load_settings
+from workbench.config import AlertRule, AlertSettings, Settings, load_settings
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS
 from workbench.definitions import connect, load_raw, run_definition
 from workbench.definitions.compare import COORDINATES, WALL_CLOCK, compare
@@ -33,6 +34,14 @@ from workbench.stack import Stack
 
 JOBS = ["alerts", "orderbook"]
 START = 1_717_420_000_000
+#: Other rules than the defaults: one for all symbols, and those of two.
+RULES = AlertSettings(
+    cooldown_s=30,
+    symbols={
+        "TRADED1": AlertRule(threshold_percent=Decimal(8), window_s=20, cooldown_s=0),
+        "QUOTED2": AlertRule(threshold_percent=Decimal("0.05")),
+    },
+)
 
 
 def walk(generator: random.Random, steps: int) -> Iterator[tuple[int, str]]:
@@ -148,17 +157,18 @@ class Landed:
         """What Kafka holds of some topics."""
         return pa.concat_tables([as_raw(read_all(self.settings, t), t) for t in topics])
 
-    def defined(self, job: str) -> dict[str, pa.Table]:
+    def defined(self, job: str, alerts: AlertSettings = RULES) -> dict[str, pa.Table]:
         topics = ["raw.orderbook"] if job == "orderbook" else ["raw.trades", "raw.marketdata"]
         with connect() as con:
             load_raw(con, self.raw(*topics))
-            return run_definition(con, job, alerts=self.settings.alerts)
+            return run_definition(con, job, alerts=alerts)
 
 
 @pytest.fixture(scope="module")
 def landed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landed]:
     """Seeded prices and books through both jobs."""
     settings = prepared(stack, tmp_path_factory.mktemp("stream"))
+    settings = settings.model_copy(update={"alerts": RULES})
     generator = random.Random(5)
     sent = {
         "raw.trades": trades(generator),
@@ -202,9 +212,24 @@ def test_a_stream_lands_what_the_definition_says(landed, job, table):
 def test_the_alerts_show_every_severity_and_direction(landed):
     alerts = rows(landed.settings, "market.price_alerts")
     kinds = Counter(zip(*(alerts[c].to_pylist() for c in ("severity", "direction")), strict=True))
-    assert {severity for severity, _ in kinds} == {"MEDIUM", "HIGH", "CRITICAL"}
+    assert {severity for severity, _ in kinds} == {"LOW", "MEDIUM", "HIGH", "CRITICAL"}
     assert {direction for _, direction in kinds} == {"UP", "DOWN"}
     assert len(set(alerts["alert_id"].to_pylist())) == alerts.num_rows
+
+
+def test_alerts_go_by_the_rules_of_all_and_of_each_symbol(landed):
+    alerts = rows(landed.settings, "market.price_alerts").to_pylist()
+
+    def moves(symbol: str) -> list[Decimal]:
+        return [alert["pct_change"] for alert in alerts if alert["symbol"] == symbol]
+
+    assert min(moves("TRADED1")) >= 8
+    assert min(moves("QUOTED2")) < 2 <= min(moves("QUOTED3"))
+    # By the defaults, others would have been raised, also of symbols without a rule of their own.
+    defaults = landed.defined("alerts", AlertSettings())["market.price_alerts"].to_pylist()
+    assert {a["alert_id"] for a in alerts if a["symbol"] == "QUOTED3"} != {
+        a["alert_id"] for a in defaults if a["symbol"] == "QUOTED3"
+    }
 
 
 @pytest.mark.parametrize(
@@ -253,6 +278,7 @@ def test_a_batch_run_over_files_gives_the_rows_of_the_stream(landed, tmp_path):
         tmp_path,
         stack=landed.settings.stack.model_dump(),
         lake={"warehouse": tmp_path / "warehouse"},
+        alerts=RULES.model_dump(),
     )
     tables.apply(settings)
     for topic, form, job in (
