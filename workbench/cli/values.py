@@ -55,7 +55,8 @@ def bound(values: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any] | 
     names = list(wanted)
     for name in names:
         if name not in values:
-            hint = did_you_mean(name, list(values)) if values else f"give {name}=VALUE (-p {name}=VALUE)"
+            give = f"give {name}=VALUE, outside of the shell with -p"
+            hint = did_you_mean(name, list(values)) if values else give
             raise UsageError(f"no value for ${name}", hint=hint)
     return {name: values[name] for name in names} or None
 
