@@ -150,6 +150,24 @@ def test_a_transaction_may_stay_open_as_long_as_the_settings_say(
     assert own["transaction.max.timeout.ms"] == 86_400_000
 
 
+def test_the_broker_remembers_transactional_ids_as_long_as_its_heap_has_room(
+    tmp_path: Path,
+) -> None:
+    def hours(heap_mb: int = 512, **flink: object) -> int:
+        given = load_settings(tmp_path, stack={"kafka_heap_mb": heap_mb}, flink=flink)
+        told = kafka_properties(given, Layout(tmp_path), defaultdict(int))
+        return int(str(told["transactional.id.expiration.ms"])) // 3_600_000
+
+    assert hours(checkpoint_interval_ms=5_000) == 23
+    assert hours(1_024, checkpoint_interval_ms=5_000) == 47
+    assert hours(checkpoint_interval_ms=5_000, parallelism=2) == 11
+    # One fast job takes the room of many slow ones; one at-least-once takes none.
+    assert hours(jobs={"router": {"checkpoint_interval_ms": 100}}) == 2
+    fast = {"checkpoint_interval_ms": 100, "delivery": "at-least-once"}
+    assert hours(jobs={"router": fast}) == 168
+    assert hours(checkpoint_interval_ms=100) == 1
+
+
 @pytest.mark.parametrize(
     ("flink", "name"),
     [

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.config import MOST_TRANSACTION_S, Settings
+from workbench.config import MOST_TRANSACTION_S, JobSettings, Settings
+from workbench.contracts import JOBS
 from workbench.errors import StackError
 from workbench.stack.files import Layout, disk_errors, write_atomic
 from workbench.stack.flink_home import LOG4J, UTC
@@ -21,6 +22,36 @@ from workbench.stack.processes import markers
 PART = "kafka"
 #: The biggest record a topic takes. Contracts promise 5 MB values a fate: room for their headers.
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
+
+_HOUR_MS, _WEEK_MS = 3_600_000, 7 * 24 * 3_600_000
+#: Topic sinks of a job, at most.
+_SINKS = 2
+#: Transactional ids for each MiB of heap: a quarter of it, at some 0.6 KiB each.
+_IDS_PER_MB = 400
+
+
+def ids_kept_ms(settings: Settings) -> int:
+    """Return how long the embedded broker remembers a transactional id that nobody uses, in ms.
+
+    A job that was stopped or cut off cannot go on from its state when the broker has forgotten the
+    ids of its last checkpoint: they are kept for a week, or as long as the heap has room for.
+
+    Examples
+    --------
+    >>> from workbench.config import Settings
+    >>> every = [{"checkpoint_interval_ms": interval} for interval in (30_000, 5_000, 100)]
+    >>> [round(ids_kept_ms(Settings(flink=flink)) / 3_600_000) for flink in every]
+    [142, 24, 1]
+    """
+    ids_per_ms = 0.0
+    for job in JOBS:
+        own = settings.flink.jobs.get(job.name, JobSettings())
+        if (own.delivery or settings.flink.delivery) == "exactly-once":
+            slots = own.parallelism or settings.flink.parallelism
+            interval = own.checkpoint_interval_ms or settings.flink.checkpoint_interval_ms
+            ids_per_ms += _SINKS * slots / interval
+    room = _IDS_PER_MB * settings.stack.kafka_heap_mb
+    return max(_HOUR_MS, min(_WEEK_MS, int(room / max(ids_per_ms, 1e-9))))
 
 
 def _properties(settings: Settings, layout: Layout, ports: dict[str, int]) -> dict[str, object]:
@@ -60,11 +91,11 @@ def _properties(settings: Settings, layout: Layout, ports: dict[str, int]) -> di
         "share.coordinator.state.topic.num.partitions": 1,
         # What the settings allow; a job says how long its own may stay open.
         "transaction.max.timeout.ms": MOST_TRANSACTION_S * 1000,
-        # A sink has a transactional id, and a producer id, for each checkpoint. An hour is longer
-        # than any transaction; the defaults (a week, a day) fill the heap where checkpoints are
-        # short.
-        "transactional.id.expiration.ms": 3_600_000,
-        "producer.id.expiration.ms": 3_600_000,
+        # A sink has a transactional id, and a producer id, for each checkpoint. The defaults (a
+        # week, a day) fill the heap where checkpoints are short. A job that comes back needs its
+        # last transactional ids; a producer id is needed while its transaction is open, only.
+        "transactional.id.expiration.ms": ids_kept_ms(settings),
+        "producer.id.expiration.ms": _HOUR_MS,
         # The first consumer of a group need not wait for others.
         "group.initial.rebalance.delay.ms": 0,
         "message.max.bytes": MESSAGE_MAX_BYTES,
