@@ -109,6 +109,14 @@ def test_a_job_that_has_ended_at_once_did_not_start(cluster):
         submit(cluster.settings, [JOB])
 
 
+def test_a_state_whose_transactions_the_broker_has_forgotten_says_the_way_out(cluster, monkeypatch):
+    cluster.starts_as = "FAILED"
+    monkeypatch.setattr(cluster, "problem", lambda _: "x.InvalidPidMappingException: not assigned")
+    with pytest.raises(StackError, match="InvalidPidMapping") as error:
+        submit(cluster.settings, [JOB])
+    assert "--fresh" in error.value.hint
+
+
 @pytest.mark.parametrize("moment", ["stopped", "compiled"])
 def test_a_supervisor_goes_on_where_an_upgrade_was_killed(cluster, moment):
     """As before, for what the upgrade was about to start is not known to run."""

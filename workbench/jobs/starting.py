@@ -343,4 +343,10 @@ def _wait_until_running(cluster: Cluster, name: str, job_id: str) -> None:
             break
         time.sleep(0.2)
     problem = cluster.problem(job_id) or f"it is {state}"
-    raise StackError(f"job {name} did not start: {problem}", hint="see `workbench stack logs`")
+    hint = "see `workbench stack logs`"
+    if "InvalidPidMapping" in problem:
+        hint = (
+            "the broker has forgotten the transactions of that state; `--fresh` starts without it: "
+            "docs/operations/jobs.md, how long a job may be stopped"
+        )
+    raise StackError(f"job {name} did not start: {problem}", hint=hint)
