@@ -219,6 +219,8 @@ class Run:
         found = oracle.compare()
         self.report.late = len(oracle.late()) if "aggregates" in self.jobs else 0
         self._note(found)
+        if oracle.came_again:
+            self.report.more["came again"] = oracle.came_again
         wrong = [each for each in found if each.lost or each.doubled]
         assert not wrong, wrong
         assert sum(each.rows for each in found) > 0

@@ -6,7 +6,7 @@ import json
 import math
 from datetime import UTC, datetime
 
-from tests.faults.oracle import is_late, watermarks
+from tests.faults.oracle import firsts, is_late, watermarks
 from workbench.broker.offsets import Received
 
 MINUTE = 1_717_423_200_000
@@ -45,3 +45,13 @@ def test_a_row_is_late_only_by_the_definition():
     # Its minute was open.
     assert not is_late(late_row(MINUTE, MINUTE + 59_998), watermark)
     assert not is_late({**late_row(MINUTE, watermark), "lateness_ms": 1}, watermark)
+
+
+def test_messages_that_come_again_are_known_by_the_identity_of_their_topic():
+    places = [("landing", 0, 1), ("landing", 0, 2), ("landing", 0, 1), ("router", 0, 1)]
+    letters = [
+        {"job": job, "source_topic": "t", "source_partition": part, "source_offset": at, "n": n}
+        for n, (job, part, at) in enumerate(places)
+    ]
+    sent = [Received(0, n, None, json.dumps(each).encode(), 0) for n, each in enumerate(letters)]
+    assert [m.offset for m in firsts("dlq.deserialization", sent)] == [0, 1, 3]
