@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +181,18 @@ def check_free_space(folder: Path, needed: int = MINIMUM_FREE_BYTES) -> None:
         )
 
 
+#: What a person does about a full disk.
+MAKE_ROOM = "make room, or set stack.folder to a larger disk, then `workbench stack up`"
+
+
+def is_full(folder: Path, said: Iterable[str] = ()) -> bool:
+    """Return whether the disk of a folder is full, or a program has said so.
+
+    What lies on a full disk may not have been written, the cause included.
+    """
+    return free_bytes(folder) < 1 << 20 or any("No space left on device" in line for line in said)
+
+
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full disk or a folder that cannot be written into one line a person can act on."""
@@ -190,7 +202,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StackError(
                 f"the disk is full: cannot write {error.filename or folder}",
-                hint="make room, or set stack.folder to a larger disk, then `workbench stack up`",
+                hint=MAKE_ROOM,
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StackError(

@@ -13,7 +13,7 @@ from typing import Any
 from workbench.config import MOST_TRANSACTION_S, JobSettings, Settings
 from workbench.contracts import JOBS
 from workbench.errors import StackError
-from workbench.stack.files import Layout, disk_errors, write_atomic
+from workbench.stack.files import MAKE_ROOM, Layout, disk_errors, is_full, write_atomic
 from workbench.stack.flink_home import LOG4J, UTC
 from workbench.stack.java import Java
 from workbench.stack.ports import HOST
@@ -175,6 +175,11 @@ def prepare(
             )
         if done.returncode != 0:
             said = (done.stderr + done.stdout).strip().splitlines() or ["no output"]
+            if is_full(layout.folder, said):
+                raise StackError(
+                    f"the broker has no storage: the disk of {layout.folder} is full",
+                    hint=MAKE_ROOM,
+                )
             raise StackError(
                 f"the broker's storage could not be formatted: {said[-1].strip()}",
                 hint="`workbench stack down --purge` removes what is left of it",

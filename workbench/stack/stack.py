@@ -18,10 +18,11 @@ from workbench.stack import flink, kafka
 from workbench.stack.class_sharing import shared_classes
 from workbench.stack.endpoints import flink_address, read_ports
 from workbench.stack.files import (
+    MAKE_ROOM,
     Layout,
     check_free_space,
     check_own_folder,
-    free_bytes,
+    is_full,
     remove,
     write_atomic,
 )
@@ -56,13 +57,8 @@ START_TIMEOUT = 120.0
 def _explain_death(layout: Layout, part: str) -> StackError:
     files = [layout.logs / f"{part}{suffix}" for suffix in (".log", ".out")]
     out = [line for file in files for line in tail(file, 40)]
-    # The log lies on the same disk: where that is full, the cause may not have been written.
-    no_room = free_bytes(layout.folder) < 1 << 20
-    if no_room or any("No space left on device" in line for line in out):
-        return StackError(
-            f"{part} ended: the disk of {layout.folder} is full",
-            hint="make room, or set stack.folder to a larger disk, then `workbench stack up`",
-        )
+    if is_full(layout.folder, out):
+        return StackError(f"{part} ended: the disk of {layout.folder} is full", hint=MAKE_ROOM)
     telling = [line for line in out if "ERROR" in line or "Exception" in line or "rror:" in line]
     said = (telling or out or ["nothing in its log"])[-1].strip()
     return StackError(
