@@ -238,6 +238,7 @@ def alerts(content: Row) -> list[str]:
 def orderbook(content: Row) -> list[str]:
     rows = content["rows"]
     own = _warm(rows, "workbench", "orderbook", "exactly-once")
+    cost = median_of(own, "cpu_per_million")
     return [
         f"{rows[0]['events']:,} books of 20 levels a side, some 1.4 KB each; every one has a row of metrics in Iceberg and a "
         "message in Kafka, which are compared, whole, with the definition. An event is a book.",
@@ -247,7 +248,8 @@ def orderbook(content: Row) -> list[str]:
             "Goal: at least 5,000 books/s in a slot",
             5_000,
             at_most=False,
-        ),
+        )
+        + ("" if cost is None else f" For a CPU second: {1e6 / cost:,.0f} books."),
     ]
 
 

@@ -103,7 +103,9 @@ def test_alerts_have_a_goal_for_few_symbols_and_one_for_many():
 def test_a_rate_of_books_counts_only_where_every_row_is_right():
     right = row("workbench", 8_000, 90.0, task="orderbook", events=20_000)
     text = "\n".join(orderbook({"rows": [right]}))
-    assert "at least 5,000 books/s in a slot: **8,000**, met." in text
+    assert (
+        "at least 5,000 books/s in a slot: **8,000**, met. For a CPU second: 11,111 books." in text
+    )
     wrong = {**right, "rate": None, "cpu_per_million": None, "wrong": "analytics.orderbook: 1 row"}
     page = render({"orderbook": {**FACTS, "rows": [wrong]}})
     assert "at least 5,000 books/s in a slot: not measured." in page
