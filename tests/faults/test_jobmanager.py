@@ -49,6 +49,7 @@ def said(settings: Settings) -> str:
     return (settings.project / "supervisor.log").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_a_killed_jobmanager_and_its_jobs_are_brought_back(fault_stack, start_run):
     run = start_run("jobmanager killed, with a supervisor", fault_stack, seed=51)
     first = dict(run.ids)

@@ -42,6 +42,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
         stack.purge()
 
 
+@pytest.mark.long
 def test_connections_that_are_reset_again_and_again(proxied, start_run):
     run = start_run("connections to Kafka reset 10 times", proxied.stack, seed=61, rate=300)
     resets = 0
