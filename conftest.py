@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ MACHINE = {"WORKBENCH_JAVA_HOME", "WORKBENCH_MAVEN_REPOSITORY"}
 
 def pytest_configure() -> None:
     """Settings of the shell the tests are started from must not reach them."""
+    # Whoever starts them in the background has these ignored, and all they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in list(os.environ):
         if name.upper().startswith("WORKBENCH_") and name not in MACHINE:
             del os.environ[name]

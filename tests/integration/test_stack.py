@@ -22,9 +22,6 @@ from workbench.errors import StackError, UsageError
 from workbench.stack import Stack, endpoints, flink
 from workbench.stack.processes import Record, read_record, recorded, write_record
 
-#: As a terminal starts it: whoever runs the tests in the background has these signals ignored.
-AS_A_TERMINAL = ("env", "--default-signal=INT,HUP")
-
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for a condition; fail where it does not come true in time."""
@@ -211,12 +208,7 @@ def test_a_remembered_port_that_is_taken_is_replaced(own: Stack) -> None:
 def test_an_up_that_is_ended_leaves_no_process(tmp_path: Path, name: str) -> None:
     folder = Stack(load_settings(tmp_path)).layout.folder
     up = subprocess.Popen(
-        [
-            *AS_A_TERMINAL,
-            sys.executable,
-            "-c",
-            "from workbench.cli import main; main(['stack', 'up'])",
-        ],
+        [sys.executable, "-c", "from workbench.cli import main; main(['stack', 'up'])"],
         env={**os.environ, "WORKBENCH_PROJECT": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
@@ -248,12 +240,7 @@ def test_a_demo_that_is_ended_leaves_no_process(tmp_path: Path, name: str) -> No
     said = tmp_path / "said"
     with said.open("w") as stderr:
         demo = subprocess.Popen(
-            [
-                *AS_A_TERMINAL,
-                sys.executable,
-                "-c",
-                "from workbench.cli import main; main(['demo'])",
-            ],
+            [sys.executable, "-c", "from workbench.cli import main; main(['demo'])"],
             env={**os.environ, "WORKBENCH_PROJECT": str(tmp_path)},
             stdout=stderr,
             stderr=stderr,
