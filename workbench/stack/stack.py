@@ -291,13 +291,17 @@ class Stack:
         }
         # Also what ran before: a TaskManager registers with a new JobManager.
         pending = {**run.running, **run.started}
-        alive = {flink.resource_id(p) for part, p in pending.items() if part in flink.TASKMANAGERS}
+        managers = [process for part, process in pending.items() if part in flink.TASKMANAGERS]
 
         def ready(part: str, process: psutil.Process) -> bool:
             if not answers(part, ports, process):
                 return False
+            if part not in flink.TASKMANAGERS:
+                return True
+            # Asked each time: a process that is just being started has no command line yet.
+            alive = {flink.resource_id(manager) for manager in managers}
             # A killed TaskManager stays registered for some seconds, and its slots with it.
-            return part not in flink.TASKMANAGERS or flink.registered(flink_address(ports)) <= alive
+            return flink.registered(flink_address(ports)) <= alive
 
         while pending:
             for part, process in list(pending.items()):
