@@ -38,7 +38,8 @@ class LocalFile(InputFile):
 
     @property
     def _path(self) -> Path:
-        return Path(self.location.removeprefix(_LOCAL))
+        # PyIceberg writes file:///, Hadoop file:/.
+        return Path(self.location.removeprefix(_LOCAL).removeprefix("file:"))
 
     def __len__(self) -> int:
         """Its size in bytes."""
