@@ -20,11 +20,12 @@ import pyarrow as pa
 
 from workbench import market
 from workbench.config import Settings, load_settings
+from workbench.lake.locations import local_path
 from workbench.lake.macros import load_macros
 from workbench.lake.result import Result
 from workbench.lake.session import Session, open_session
 from workbench.lake.tables import apply
-from workbench.lake.views import derived_view, local_path, quote_text
+from workbench.lake.views import derived_view, quote_text
 from workbench.lake.write import append
 
 Row = dict[str, Any]

@@ -19,6 +19,7 @@ from workbench.errors import LakeError, UsageError
 from workbench.ingest.reference import REQUIRED, read_symbols, symbols_in_force
 from workbench.lake import views
 from workbench.lake.guard import check_reads_only
+from workbench.lake.locations import local_path
 from workbench.lake.macros import load_macros
 from workbench.lake.pins import Pin
 from workbench.lake.sqlerrors import translate
@@ -321,7 +322,7 @@ def _lock_down(
 ) -> None:
     """Set DuckDB's own locks: no files but the lake's and those allowed, no settings."""
     # Tables of another catalog may lie outside the warehouse folder.
-    places = {views.local_path(pin.source.location()) for pin in pins.values() if pin.source}
+    places = {local_path(pin.source.location()) for pin in pins.values() if pin.source}
     places |= {str(settings.warehouse), *map(str, settings.readable_folders)}
     folders = sorted({f"{place.rstrip('/')}/" for place in places})
     allowed = ", ".join(map(views.quote_text, folders))

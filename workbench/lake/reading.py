@@ -21,6 +21,7 @@ from workbench.contracts import TABLES
 from workbench.errors import LakeError
 from workbench.lake.catalog import BUSY_TIMEOUT_MS, catalog_file, is_embedded, load_catalog
 from workbench.lake.damage import load_table
+from workbench.lake.locations import local_path
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -38,8 +39,7 @@ class LocalFile(InputFile):
 
     @property
     def _path(self) -> Path:
-        # PyIceberg writes file:///, Hadoop file:/.
-        return Path(self.location.removeprefix(_LOCAL).removeprefix("file:"))
+        return Path(local_path(self.location))
 
     def __len__(self) -> int:
         """Its size in bytes."""

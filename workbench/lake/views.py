@@ -15,6 +15,7 @@ from workbench.contracts import Table
 from workbench.contracts.records import EXECUTIONS
 from workbench.contracts.types import Field, duckdb_type
 from workbench.errors import LakeError
+from workbench.lake.locations import local_path
 from workbench.lake.pins import Pin
 
 if TYPE_CHECKING:
@@ -145,18 +146,6 @@ def _scan_with_deletes(pin: Pin) -> str:
                 )
     location = quote_text(local_path(pin.source.metadata_location))
     return f"iceberg_scan({location}, snapshot_from_id = {pin.snapshot.snapshot_id})"
-
-
-def local_path(location: str) -> str:
-    """Return a location as DuckDB opens it: ``file:`` URIs as paths, others as they are.
-
-    >>> local_path("file:///tmp/a b.parquet"), local_path("file:/tmp/a"), local_path("s3://b/a")
-    ('/tmp/a b.parquet', '/tmp/a', 's3://b/a')
-    """
-    if location.startswith("file:"):
-        path = location.removeprefix("file:")
-        return "/" + path.lstrip("/")
-    return location
 
 
 def derived_view(name: str) -> str:

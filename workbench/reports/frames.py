@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import polars as pl
 
-from workbench.lake.pins import Pin, resolve
+from workbench.lake.locations import local_path
+from workbench.lake.pins import Pin
 from workbench.lake.schema import arrow_schema
 from workbench.lake.session import Session
-from workbench.lake.views import local_path
 
 
-def frames_of(session: Session) -> dict[str, pl.LazyFrame]:
-    """Return every table of a session's snapshots, read by Polars; its connection is not used.
+def frame(session: Session, table: str) -> pl.LazyFrame:
+    """Return a table of a session's snapshots, read by Polars; its connection is not used.
 
     Examples
     --------
-    >>> frames_of(session)["market.trades"].select(pl.len()).collect()      # doctest: +SKIP
+    >>> frame(session, "market.trades").select(pl.len()).collect()      # doctest: +SKIP
     """
-    pins = resolve(session.settings, snapshots=session.snapshots)
-    return {name: frame_of(pin) for name, pin in pins.items()}
+    return frame_of(session.pins[table])
 
 
 def frame_of(pin: Pin) -> pl.LazyFrame:

@@ -14,7 +14,7 @@ import polars as pl
 
 from workbench.contracts.records import PREVIOUS_BOOK_MS
 from workbench.lake.session import Session
-from workbench.reports.frames import frames_of
+from workbench.reports.frames import frame
 from workbench.reports.market_day import Day
 from workbench.reports.second_path import decimal_of, half_up, units_of
 
@@ -29,7 +29,7 @@ def books_of_day(session: Session, day: Day) -> dict[str, dict[str, Any]]:
     `workbench.market.spread_curve` defines them, with one bucket for the day.
     """
     rows = (
-        frames_of(session)["market.orderbook_metrics"]
+        frame(session, "market.orderbook_metrics")
         .filter(pl.col("event_time").is_between(day.since, day.as_of, closed="both"))
         .sort(*_ORDER)
         .with_columns(

@@ -14,7 +14,7 @@ import polars as pl
 
 from workbench.contracts.records import EXECUTIONS
 from workbench.lake.session import Session
-from workbench.reports.frames import frames_of
+from workbench.reports.frames import frame
 from workbench.reports.market_day import Day
 
 
@@ -31,7 +31,7 @@ class SecondPath:
         #: The session, for its settings and reference data.
         self.session = session
         #: All events, as they lie in the files.
-        self.trades = frames_of(session)["market.trades"]
+        self.trades = frame(session, "market.trades")
 
     def executions(self, since: datetime, until: datetime) -> pl.LazyFrame:
         """Return executions in [since, until) with ``units`` and ``value`` as whole numbers."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from workbench.contracts.records import EXECUTIONS
 from workbench.lake.session import Session
-from workbench.reports.frames import frames_of
+from workbench.reports.frames import frame
 
 _MINUTE = "1m"
 #: Where a record came from: its topic or file, its partition, its offset or line.
@@ -23,20 +23,20 @@ _LANDED = {
 
 def measures(session: Session, as_of: datetime) -> dict[str, tuple[int, int]]:
     """Return what `workbench.market.data_quality` finds, and of how many, by measure."""
-    frames = frames_of(session)
     until = pl.col("event_time") <= as_of
-    trades = frames["market.trades"].filter(until)
+    trades = frame(session, "market.trades").filter(until)
     executions = trades.filter(pl.col("status").is_in(EXECUTIONS))
     copies = trades.group_by("trade_id").len()
     repeated = _number(copies.select(pl.col("len").sub(1).sum()))
     events = _count(trades)
-    dead = _count(frames["ops.dead_letters"])
-    enriched = frames["market.enriched_trades"].filter(until)
+    dead = _count(frame(session, "ops.dead_letters"))
+    enriched = frame(session, "market.enriched_trades").filter(until)
     unknown = _count(enriched.filter(pl.col("company_name") == "UNKNOWN"))
+    late = frame(session, "ops.late_rows").filter(until)
     silent, spanned = _silence(executions)
     return {
         "duplicate events": (repeated, events),
-        "late executions": (_count(frames["ops.late_rows"].filter(until)), _count(executions)),
+        "late executions": (_count(late), _count(executions)),
         "dead letters": (dead, dead + events),
         "minutes without trades": (silent, spanned),
         "executions without reference data": (unknown, _count(enriched)),
@@ -49,13 +49,12 @@ def sent(session: Session, topic: str) -> int:
     Of each partition from its first offset to its last, in the rows that the job which owns the
     topic has landed and in those that were refused.
     """
-    frames = frames_of(session)
     table, jobs = _LANDED[topic]
     names = [topic, session.settings.kafka.topic_prefix + topic]
-    refused = frames["ops.dead_letters"].filter(pl.col("job").is_in(jobs))
+    refused = frame(session, "ops.dead_letters").filter(pl.col("job").is_in(jobs))
     columns = [*_SOURCE, "source_offset"]
     spans = (
-        pl.concat([frames[table].select(columns), refused.select(columns)])
+        pl.concat([frame(session, table).select(columns), refused.select(columns)])
         .filter(pl.col("source_topic").is_in(names))
         .group_by(_SOURCE)
         .agg((pl.col("source_offset").max() - pl.col("source_offset").min() + 1).alias("records"))
@@ -65,7 +64,7 @@ def sent(session: Session, topic: str) -> int:
 
 def refused_by_reason(session: Session) -> dict[str, int]:
     """Return the records refused, by reason."""
-    rows = frames_of(session)["ops.dead_letters"].group_by("error_type").len().collect()
+    rows = frame(session, "ops.dead_letters").group_by("error_type").len().collect()
     return {str(reason): int(count) for reason, count in rows.iter_rows()}
 
 
@@ -86,10 +85,10 @@ def _silence(executions: pl.LazyFrame) -> tuple[int, int]:
     return int(silent or 0), int(silent or 0) + int(traded)
 
 
-def _count(frame: pl.LazyFrame) -> int:
-    return _number(frame.select(pl.len()))
+def _count(rows: pl.LazyFrame) -> int:
+    return _number(rows.select(pl.len()))
 
 
-def _number(frame: pl.LazyFrame) -> int:
-    value: Any = frame.collect().item()
+def _number(rows: pl.LazyFrame) -> int:
+    value: Any = rows.collect().item()
     return int(value or 0)
