@@ -20,8 +20,13 @@ PICTURES = ROOT / "docs" / "images"
 RENEWED = "RENEW_PICTURES" in os.environ
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium, for one file of tests.
+
+    Playwright's loop runs in this thread until it is stopped: were it kept for the session,
+    no later test could run a loop of its own.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")

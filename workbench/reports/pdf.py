@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from workbench.errors import UsageError, WorkbenchError
@@ -54,6 +55,12 @@ def print_page(page: Path, target: Path) -> None:
         When the browser fails.
     """
     browser = check_browser()
+    # A thread of its own: in a notebook this one's loop is running, which Playwright refuses.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        aside.submit(_print, browser, page, target).result()
+
+
+def _print(browser: str, page: Path, target: Path) -> None:
     from playwright.sync_api import Error, sync_playwright
 
     try:
