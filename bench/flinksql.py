@@ -2,6 +2,8 @@
 
 `PassThrough` reads and writes the same bytes without a look at them; `PlainMinutes` is the SQL
 that anybody would write first: built-in JSON, one window, no dead letters, no late rows.
+`OwnMinutes` is the first window of `aggregates` and nothing of the rest: what other engines are
+asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ from bench.answers import Expected, check_minutes, last_of_each
 from bench.lab import SOURCE, Lab
 from bench.outputs import Message, make_topics
 from bench.records import CLOSE_MS, Shape
+from flink_jobs.ddl import FUNCTIONS, LARGE_FETCH_BYTES, WAITS, Deployment, Stream
+from flink_jobs.statements import statements
+from workbench.contracts.jobs import job_named
 from workbench.jobs import Cluster
+from workbench.jobs.deployment import deployment
 from workbench.stack import client_environment
 
 PROGRAM = Path(__file__).parent / "peers" / "flink" / "sql.py"
@@ -56,7 +62,7 @@ class SqlJob:
         raise NotImplementedError
 
     def source_options(self) -> str:
-        """Return the options of the source: those of the workbench's own, with larger fetches."""
+        """Return the options of the source, those of the workbench's jobs without windows."""
         return f"""
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{self.lab.bootstrap_servers}',
@@ -65,10 +71,10 @@ class SqlJob:
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
             'properties.fetch.max.wait.ms' = '50',
-            'properties.max.partition.fetch.bytes' = '9437184'"""
+            'properties.max.partition.fetch.bytes' = '{LARGE_FETCH_BYTES}'"""
 
     def sink_options(self) -> str:
-        """Return the options of the sink: the workbench's, with batches that wait 5 ms."""
+        """Return the options of the sink, those of the workbench's own."""
         return f"""
             'connector' = 'kafka',
             'properties.bootstrap.servers' = '{self.lab.bootstrap_servers}',
@@ -78,7 +84,7 @@ class SqlJob:
             'properties.transaction.timeout.ms' = '600000',
             'properties.max.request.size' = '9437184',
             'properties.compression.type' = 'lz4',
-            'properties.linger.ms' = '5',
+            'properties.linger.ms' = '{WAITS["balanced"].linger_exactly_once}',
             'properties.batch.size' = '131072'"""
 
     def topics(self) -> list[str]:
@@ -172,34 +178,20 @@ class PassThrough(SqlJob):
         return None if found == self.shape.total else f"{found:,} of {self.shape.total:,} messages"
 
 
-class PlainMinutes(SqlJob):
-    """1-minute OHLCV with the built-in JSON format; open and close follow arrival."""
+class Minutes(SqlJob):
+    """Open, high, low, close, volume and value of executions by symbol and minute, into Kafka."""
 
-    name = "Flink SQL, built-in JSON, open and close by arrival"
     task = "minutes"
+    #: Whether open and close are the first and the last to arrive.
+    by_arrival = False
 
-    def statements(self) -> tuple[list[str], list[str]]:
-        source = f"""CREATE TEMPORARY TABLE source (
-            symbol STRING, status STRING, price DECIMAL(18, 8), quantity DECIMAL(18, 8),
-            timestamp_ms BIGINT,
-            event_time AS TO_TIMESTAMP_LTZ(timestamp_ms, 3),
-            WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
-        ) WITH ({self.source_options()}, 'format' = 'json', 'json.ignore-parse-errors' = 'true')"""
-        sink = f"""CREATE TEMPORARY TABLE sink (
+    def sink(self) -> str:
+        """Return the DDL of the topic that the minutes go to."""
+        return f"""CREATE TEMPORARY TABLE sink (
             symbol STRING, `start` BIGINT, `open` DECIMAL(18, 8), high DECIMAL(18, 8),
             low DECIMAL(18, 8), `close` DECIMAL(18, 8), volume DECIMAL(38, 8),
             `value` DECIMAL(38, 16), `count` BIGINT
         ) WITH ({self.sink_options()}, 'format' = 'json')"""
-        insert = """INSERT INTO sink
-            SELECT symbol,
-              CAST(TIMESTAMPDIFF(MINUTE, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT)
-                * 60000,
-              FIRST_VALUE(price), MAX(price), MIN(price), LAST_VALUE(price),
-              SUM(quantity), SUM(price * quantity), COUNT(*)
-            FROM TABLE(TUMBLE(TABLE source, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))
-            WHERE status IN ('FILLED', 'PARTIALLY_FILLED')
-            GROUP BY symbol, window_start, window_end"""
-        return [source, sink], [insert]
 
     def expected(self) -> int:
         return len(self.expected_answers.minutes())
@@ -209,4 +201,57 @@ class PlainMinutes(SqlJob):
 
     def wrong(self, messages: list[Message]) -> str | None:
         found, expected = last_of_each(messages), self.expected_answers.minutes()
-        return check_minutes(found, expected, by_arrival=True)
+        return check_minutes(found, expected, by_arrival=self.by_arrival)
+
+
+class PlainMinutes(Minutes):
+    """1-minute OHLCV with the built-in JSON format; open and close follow arrival."""
+
+    name = "Flink SQL, built-in JSON, open and close by arrival"
+    by_arrival = True
+
+    def statements(self) -> tuple[list[str], list[str]]:
+        source = f"""CREATE TEMPORARY TABLE source (
+            symbol STRING, status STRING, price DECIMAL(18, 8), quantity DECIMAL(18, 8),
+            timestamp_ms BIGINT,
+            event_time AS TO_TIMESTAMP_LTZ(timestamp_ms, 3),
+            WATERMARK FOR event_time AS event_time - INTERVAL '5' SECOND
+        ) WITH ({self.source_options()}, 'format' = 'json', 'json.ignore-parse-errors' = 'true')"""
+        insert = """INSERT INTO sink
+            SELECT symbol,
+              CAST(TIMESTAMPDIFF(MINUTE, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT)
+                * 60000,
+              FIRST_VALUE(price), MAX(price), MIN(price), LAST_VALUE(price),
+              SUM(quantity), SUM(price * quantity), COUNT(*)
+            FROM TABLE(TUMBLE(TABLE source, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))
+            WHERE status IN ('FILLED', 'PARTIALLY_FILLED')
+            GROUP BY symbol, window_start, window_end"""
+        return [source, self.sink()], [insert]
+
+
+class OwnMinutes(Minutes):
+    """The minutes of `aggregates`, with its reader, its exact sums, its open and close.
+
+    Nothing of the rest: no other window, no late rows, no table.
+    """
+
+    name = "workbench"
+
+    def statements(self) -> tuple[list[str], list[str]]:
+        settings = self.lab.settings(self.shape, self.run)
+        deployed = Deployment(**deployment(settings, "aggregates"))
+        parts = statements(Stream(deployed), job_named("aggregates"))
+        functions = [
+            f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{implemented}' LANGUAGE JAVA"
+            for name, implemented in FUNCTIONS.items()
+        ]
+        insert = """INSERT INTO sink
+            SELECT symbol,
+              CAST(TIMESTAMPDIFF(MINUTE, TIMESTAMP '1970-01-01 00:00:00', minute_start) AS BIGINT)
+                * 60000,
+              oc.open_price, high_price, low_price, oc.close_price,
+              total_volume, total_value, trade_count
+            FROM minutes"""
+        source = parts.tables[0]
+        # Views that no insert reads are no part of the job.
+        return [*functions, source, *parts.views, self.sink()], [insert]

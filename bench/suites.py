@@ -16,7 +16,7 @@ from bench import live
 from bench.desk import desk
 from bench.engine import Result, measure
 from bench.flinkjob import FlinkJob, RegistryJob
-from bench.flinksql import PassThrough, PlainMinutes, SqlJob
+from bench.flinksql import OwnMinutes, PassThrough, PlainMinutes, SqlJob
 from bench.lab import Lab
 from bench.outputs import delete_topics
 from bench.peer import PROGRAMS, Peer, version
@@ -128,6 +128,7 @@ def aggregates(lab: Lab, options: Options) -> Row:
     shape = options.shape
     makes: list[Make] = [
         lambda: RegistryJob(lab, shape, ["aggregates"]),
+        lambda: OwnMinutes(lab, shape),
         lambda: PlainMinutes(lab, shape),
     ]
     return {"rows": rounds(lab, options, makes)}
@@ -172,6 +173,7 @@ def peers(lab: Lab, options: Options) -> Row:
     shape = options.shape
     makes: list[Make] = [
         lambda: RegistryJob(lab, shape, ["aggregates"]),
+        lambda: OwnMinutes(lab, shape),
         lambda: PlainMinutes(lab, shape),
         lambda: RegistryJob(lab, shape, ["router"]),
     ]

@@ -28,8 +28,11 @@ ALLOWED_LATENESS_S = 30
 #: The largest request of a sink: a message of the largest size and its framing.
 MAX_REQUEST_BYTES = 9 * 1024 * 1024
 
-#: What a source fetches of a partition at once: some 2,000 records.
+#: What a source fetches of a partition at once where partitions have to keep step: some 2,000
+#: records.
 FETCH_BYTES = 512 * 1024
+#: And where they need not. A source that waits for its next fetch does nothing else.
+LARGE_FETCH_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -224,9 +227,11 @@ def source(mode: Mode, job: Job, topic: str) -> str:
             "scan.topic-partition-discovery.interval": "30 s",
             "properties.fetch.max.wait.ms": str(mode.deployment.waits.fetch),
             # Little at a time of each partition: the client hands on all it fetched of one before
-            # it turns to the next, and the clock would run ahead of those that wait. A larger
-            # record is fetched all the same.
-            "properties.max.partition.fetch.bytes": str(FETCH_BYTES),
+            # it turns to the next, and the clock, or the other topic, would run ahead of those that
+            # wait. A larger record is fetched all the same.
+            "properties.max.partition.fetch.bytes": str(
+                FETCH_BYTES if job.windowed or len(job.sources) > 1 else LARGE_FETCH_BYTES
+            ),
             "format": "raw",
         }
         if job.windowed:
