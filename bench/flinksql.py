@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import psutil
@@ -22,9 +23,6 @@ from bench.answers import Expected, check_minutes, last_of_each
 from bench.lab import SOURCE, Lab
 from bench.outputs import Message, make_topics
 from bench.records import CLOSE_MS, Shape
-from flink_jobs.ddl import FUNCTIONS, LARGE_FETCH_BYTES, WAITS, Deployment, Stream
-from flink_jobs.statements import statements
-from workbench.contracts.jobs import job_named
 from workbench.jobs import Cluster
 from workbench.jobs.deployment import deployment
 from workbench.stack import client_environment
@@ -61,6 +59,10 @@ class SqlJob:
     def wrong(self, messages: list[Message]) -> str | None:
         raise NotImplementedError
 
+    def own(self) -> dict[str, Any]:
+        """Return the job of the workbench whose source and views it uses, and its deployment."""
+        return {}
+
     def source_options(self) -> str:
         """Return the options of the source, those of the workbench's jobs without windows."""
         return f"""
@@ -71,7 +73,7 @@ class SqlJob:
             'properties.isolation.level' = 'read_committed',
             'scan.startup.mode' = 'earliest-offset',
             'properties.fetch.max.wait.ms' = '50',
-            'properties.max.partition.fetch.bytes' = '{LARGE_FETCH_BYTES}'"""
+            'properties.max.partition.fetch.bytes' = '4194304'"""
 
     def sink_options(self) -> str:
         """Return the options of the sink, those of the workbench's own."""
@@ -84,7 +86,7 @@ class SqlJob:
             'properties.transaction.timeout.ms' = '600000',
             'properties.max.request.size' = '9437184',
             'properties.compression.type' = 'lz4',
-            'properties.linger.ms' = '{WAITS["balanced"].linger_exactly_once}',
+            'properties.linger.ms' = '100',
             'properties.batch.size' = '131072'"""
 
     def topics(self) -> list[str]:
@@ -113,6 +115,7 @@ class SqlJob:
                 "execution.buffer-timeout.interval": "20 ms",
                 "table.exec.source.idle-timeout": "5000 ms",
             },
+            "own": self.own(),
             "definitions": definitions,
             "inserts": inserts,
         }
@@ -238,13 +241,6 @@ class OwnMinutes(Minutes):
     name = "workbench"
 
     def statements(self) -> tuple[list[str], list[str]]:
-        settings = self.lab.settings(self.shape, self.run)
-        deployed = Deployment(**deployment(settings, "aggregates"))
-        parts = statements(Stream(deployed), job_named("aggregates"))
-        functions = [
-            f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS '{implemented}' LANGUAGE JAVA"
-            for name, implemented in FUNCTIONS.items()
-        ]
         insert = """INSERT INTO sink
             SELECT symbol,
               CAST(TIMESTAMPDIFF(MINUTE, TIMESTAMP '1970-01-01 00:00:00', minute_start) AS BIGINT)
@@ -252,6 +248,8 @@ class OwnMinutes(Minutes):
               oc.open_price, high_price, low_price, oc.close_price,
               total_volume, total_value, trade_count
             FROM minutes"""
-        source = parts.tables[0]
-        # Views that no insert reads are no part of the job.
-        return [*functions, source, *parts.views, self.sink()], [insert]
+        return [self.sink()], [insert]
+
+    def own(self) -> dict[str, Any]:
+        settings = self.lab.settings(self.shape, self.run)
+        return {"job": "aggregates", "deployment": deployment(settings, "aggregates")}
