@@ -13,7 +13,7 @@ from tests.unit.lake_rows import at
 from tests.unit.market_lake import MarketLake
 from workbench import market as questions
 from workbench.lake.session import Session
-from workbench.market.accounting import Fill, ledger_of
+from workbench.market.accounting import ledger_of
 from workbench.reports.market_day import market_day
 from workbench.reports.second_path import SecondPath, half_up
 from workbench.reports.second_positions import (
@@ -69,7 +69,7 @@ fills = st.lists(
 @given(fills)
 def test_fifo_needs_no_lots(made: list[tuple[int, int]]) -> None:
     """The n-th unit bought belongs to the n-th unit sold, whichever came first."""
-    ledger = ledger_of(Fill(Decimal(quantity), Decimal(price)) for quantity, price in made)
+    ledger = ledger_of(made)
     buys = [(quantity, price) for quantity, price in made if quantity > 0]
     sells = [(-quantity, price) for quantity, price in made if quantity < 0]
     both = min(sum(q for q, _ in buys), sum(q for q, _ in sells))

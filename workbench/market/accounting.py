@@ -1,35 +1,35 @@
 """What a row of executions earned: positions by average cost and by first-in-first-out.
 
-Everything is exact in decimals. The one division, the share of the average cost that a partial
-sale takes with it, is rounded half-up to the smallest unit of money (16 decimals), and what is
-left is the rest: cost never leaks. So for both methods, to the last digit,
+Everything is exact, in whole numbers: a quantity and a price have 8 decimals, so that money has 16.
+The one division, the share of the average cost that a partial sale takes with it, is rounded
+half-up to the smallest unit of money, and what is left is the rest: cost never leaks. So for both
+methods, to the last digit,
 
     realised + unrealised = cash flow + market value.
+
+Both methods are recurrences: what a fill earns depends on what all fills before it have left. They
+are loops over integers, which take a second for a million fills.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, TypeAlias
 
-ZERO = Decimal(0)
-#: The smallest unit of money: a price and a quantity have 8 decimals each.
-UNIT = Decimal("1E-16")
-# Sums of notionals have up to 38 digits, and cost times quantity 56; anything that would still
-# be rounded silently is an error.
-_EXACT = Context(prec=120, rounding=ROUND_HALF_UP, traps=[Inexact])
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Decimals of a quantity and of a price, as in the contracts; money is a product of both.
+DECIMALS = 8
+MONEY_DECIMALS = 2 * DECIMALS
 _ROUNDING = Context(prec=120, rounding=ROUND_HALF_UP)
 
-
-@dataclass(frozen=True)
-class Fill:
-    """One execution of an account: bought (quantity above zero) or sold (below zero)."""
-
-    quantity: Decimal
-    price: Decimal
+#: One execution of an account: quantity (bought above zero, sold below) and price, in units of
+#: 0.00000001.
+Fill: TypeAlias = tuple[int, int]
 
 
 @dataclass
@@ -37,96 +37,123 @@ class Ledger:
     """The position of one symbol after its fills, in the order they happened.
 
     A position may be short. A fill that crosses zero closes the whole position at its price and
-    opens the rest at the same price.
+    opens the rest at the same price. All are whole numbers of the smallest unit; `as_quantity` and
+    `as_money` make decimals of them.
     """
 
-    bought: Decimal = ZERO
-    sold: Decimal = ZERO
+    bought: int = 0
+    sold: int = 0
     #: Money paid (positive) less money received.
-    net_cost: Decimal = ZERO
+    net_cost: int = 0
     fills: int = 0
     #: Cost of the open position by average cost; negative when it is short.
-    cost_average: Decimal = ZERO
-    realised_average: Decimal = ZERO
-    realised_fifo: Decimal = ZERO
+    cost_average: int = 0
+    realised_average: int = 0
+    #: Cost of the open lots; negative when the position is short.
+    cost_fifo: int = 0
+    realised_fifo: int = 0
     #: Open lots, oldest first: signed quantity and price.
     lots: deque[Fill] = field(default_factory=deque)
 
     @property
-    def position(self) -> Decimal:
+    def position(self) -> int:
         """Quantity held; negative when short."""
-        return _EXACT.subtract(self.bought, self.sold)
+        return self.bought - self.sold
 
-    @property
-    def cost_fifo(self) -> Decimal:
-        """Cost of the open lots; negative when the position is short."""
-        with localcontext(_EXACT):
-            return sum((lot.quantity * lot.price for lot in self.lots), ZERO)
+    def add(self, fills: Sequence[Fill]) -> None:
+        """Take more fills into account."""
+        self._average(fills)
+        self._fifo(fills)
+        self.bought += sum(quantity for quantity, _ in fills if quantity > 0)
+        self.sold -= sum(quantity for quantity, _ in fills if quantity < 0)
+        self.net_cost += sum(quantity * price for quantity, price in fills)
+        self.fills += len(fills)
 
-    def add(self, fill: Fill) -> None:
-        """Take one more fill into account."""
-        with localcontext(_EXACT):
-            self._average(fill)
-            self._fifo(fill)
-            if fill.quantity > 0:
-                self.bought += fill.quantity
-            else:
-                self.sold -= fill.quantity
-            self.net_cost += fill.quantity * fill.price
-            self.fills += 1
+    def _average(self, fills: Sequence[Fill]) -> None:
+        held, cost, realised = self.position, self.cost_average, self.realised_average
+        for quantity, price in fills:
+            opened = quantity
+            if held and (held > 0) != (quantity > 0):
+                # What is closed has the sign of the position, as its cost has.
+                closed = held if abs(quantity) >= abs(held) else -quantity
+                share = cost if closed == held else _half_up(cost * closed, held)
+                realised += closed * price - share
+                cost -= share
+                opened += closed
+            cost += opened * price
+            held += quantity
+        self.cost_average, self.realised_average = cost, realised
 
-    def _average(self, fill: Fill) -> None:
-        held = self.position
-        closed = _closing(held, fill.quantity)
-        if closed:
-            # `closed` has the sign of the position, as its cost has.
-            cost = self.cost_average
-            if closed != held:
-                cost = _divide(self.cost_average * closed, held)
-            self.realised_average += closed * fill.price - cost
-            self.cost_average -= cost
-        self.cost_average += (fill.quantity + closed) * fill.price
-
-    def _fifo(self, fill: Fill) -> None:
-        left = fill.quantity
-        while left and self.lots and _closing(self.lots[0].quantity, left):
-            lot = self.lots.popleft()
-            closed = _closing(lot.quantity, left)
-            self.realised_fifo += closed * (fill.price - lot.price)
-            left += closed
-            if closed != lot.quantity:
-                self.lots.appendleft(Fill(lot.quantity - closed, lot.price))
-        if left:
-            self.lots.append(Fill(left, fill.price))
-
-
-def _closing(held: Decimal, quantity: Decimal) -> Decimal:
-    """The part of a position that a fill closes, with the position's sign."""
-    if held > 0 > quantity:
-        return min(held, -quantity)
-    if held < 0 < quantity:
-        return max(held, -quantity)
-    return ZERO
+    def _fifo(self, fills: Sequence[Fill]) -> None:
+        lots, cost, realised = self.lots, self.cost_fifo, self.realised_fifo
+        for quantity, price in fills:
+            left = quantity
+            while left and lots:
+                lot, paid = lots[0]
+                if (lot > 0) == (left > 0):
+                    break
+                closed = lot if abs(left) >= abs(lot) else -left
+                realised += closed * (price - paid)
+                cost -= closed * paid
+                left += closed
+                if closed == lot:
+                    lots.popleft()
+                else:
+                    lots[0] = lot - closed, paid
+            if left:
+                lots.append((left, price))
+                cost += left * price
+        self.cost_fifo, self.realised_fifo = cost, realised
 
 
-def _divide(amount: Decimal, by: Decimal) -> Decimal:
-    """Divide, half-up to the smallest unit of money."""
-    return _ROUNDING.quantize(_ROUNDING.divide(amount, by), UNIT)
+def _half_up(number: int, by: int) -> int:
+    """Divide, half away from zero.
+
+    >>> _half_up(5, 2), _half_up(-5, 2), _half_up(5, -2), _half_up(-7, -5)
+    (3, -3, -3, 1)
+    """
+    whole, rest = divmod(abs(number), abs(by))
+    whole += 2 * rest >= abs(by)
+    return whole if (number > 0) == (by > 0) else -whole
 
 
-def ledger_of(fills: Iterable[Fill]) -> Ledger:
+def ledger_of(fills: Sequence[Fill]) -> Ledger:
     """Return the ledger after all fills.
 
     Examples
     --------
-    >>> ledger = ledger_of([Fill(Decimal(10), Decimal(5)), Fill(Decimal(-4), Decimal(6))])
-    >>> ledger.position, ledger.realised_fifo, ledger.cost_fifo
-    (Decimal('6'), Decimal('4'), Decimal('30'))
+    >>> one = 10**DECIMALS
+    >>> ledger = ledger_of([(10 * one, 5 * one), (-4 * one, 6 * one)])
+    >>> as_quantity(ledger.position), as_money(ledger.realised_fifo), as_money(ledger.cost_fifo)
+    (Decimal('6.00000000'), Decimal('4.0000000000000000'), Decimal('30.0000000000000000'))
     """
     ledger = Ledger()
-    for fill in fills:
-        ledger.add(fill)
+    ledger.add(fills)
     return ledger
+
+
+def units(column: pa.ChunkedArray) -> list[int]:
+    """Return quantities or prices, decimals of up to 18 digits, as whole numbers.
+
+    >>> import pyarrow as pa
+    >>> units(pa.chunked_array([pa.array([Decimal("-1.5")], pa.decimal128(18, 8))]))
+    [-150000000]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: list[int] = pc.multiply(column, 10**DECIMALS).cast(pa.int64()).to_pylist()
+    return found
+
+
+def as_quantity(number: int) -> Decimal:
+    """Return a whole number of the smallest quantity as a decimal."""
+    return Decimal(f"{number}e-{DECIMALS}")
+
+
+def as_money(number: int) -> Decimal:
+    """Return a whole number of the smallest unit of money as a decimal."""
+    return Decimal(f"{number}e-{MONEY_DECIMALS}")
 
 
 def per_unit(amount: Decimal, quantity: Decimal, decimals: int) -> Decimal | None:
@@ -138,18 +165,3 @@ def per_unit(amount: Decimal, quantity: Decimal, decimals: int) -> Decimal | Non
     if not quantity:
         return None
     return _ROUNDING.quantize(_ROUNDING.divide(amount, quantity), Decimal(1).scaleb(-decimals))
-
-
-def exactly() -> AbstractContextManager[Context]:
-    """Return a context in which plain arithmetic is exact, or an error."""
-    return localcontext(_EXACT)
-
-
-def value_of(quantity: Decimal, price: Decimal) -> Decimal:
-    """Return quantity times price, exactly."""
-    return _EXACT.multiply(quantity, price)
-
-
-def less(a: Decimal, b: Decimal) -> Decimal:
-    """Return a - b, exactly."""
-    return _EXACT.subtract(a, b)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -11,7 +10,14 @@ from workbench.contracts.records import BASE, QUOTE
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
-from workbench.market.accounting import Fill, Ledger, ledger_of, less, per_unit, value_of
+from workbench.market.accounting import (
+    Ledger,
+    as_money,
+    as_quantity,
+    ledger_of,
+    per_unit,
+    units,
+)
 from workbench.market.question import EPOCH, TRADES, identity, moment_of, sql_of
 
 UNITS = {
@@ -93,14 +99,15 @@ def portfolio(
     values = {"account_id": account, "as_of": moment or EPOCH}
     fills = session.arrow(sql_of("portfolio_fills"), values)
     marks = session.arrow(sql_of("portfolio_marks"), values)
-    prices = dict(zip(*(column.to_pylist() for column in marks.columns), strict=True))
-    rows = []
-    columns = zip(*(column.to_pylist() for column in fills.columns), strict=True)
-    for symbol, group in groupby(columns, key=itemgetter(0)):
-        ledger = ledger_of(Fill(quantity, price) for _, quantity, price in group)
-        if ledger.position or include_closed:
-            rows.append(_row(symbol, ledger, prices[symbol]))
-    rows.sort(key=lambda row: (-abs(row["net_cost"]), row["symbol"]))
+    prices = dict(zip(marks["symbol"].to_pylist(), units(marks["price"]), strict=True))
+    of_fill = (fills["symbol"].to_pylist(), units(fills["quantity"]), units(fills["price"]))
+    ledgers = {
+        symbol: ledger_of([(quantity, price) for _, quantity, price in group])
+        for symbol, group in groupby(zip(*of_fill, strict=True), key=itemgetter(0))
+    }
+    listed = [(s, ledger) for s, ledger in ledgers.items() if ledger.position or include_closed]
+    listed.sort(key=lambda one: (-abs(one[1].net_cost), one[0]))
+    rows = [_row(symbol, ledger, prices[symbol]) for symbol, ledger in listed]
     return session.result(
         sql_of("portfolio_fills"),
         values,
@@ -113,25 +120,24 @@ def portfolio(
     )
 
 
-def _row(symbol: str, ledger: Ledger, price: Decimal) -> dict[str, Any]:
-    position = ledger.position
-    market_value = value_of(position, price)
+def _row(symbol: str, ledger: Ledger, price: int) -> dict[str, Any]:
+    position, market_value = as_quantity(ledger.position), ledger.position * price
     return {
         "symbol": symbol,
-        "bought_qty": ledger.bought,
-        "sold_qty": ledger.sold,
+        "bought_qty": as_quantity(ledger.bought),
+        "sold_qty": as_quantity(ledger.sold),
         "net_position": position,
-        "net_cost": ledger.net_cost,
-        "net_cost_per_unit": per_unit(ledger.net_cost, position, 4),
+        "net_cost": as_money(ledger.net_cost),
+        "net_cost_per_unit": per_unit(as_money(ledger.net_cost), position, 4),
         "trade_count": ledger.fills,
-        "average_cost": per_unit(ledger.cost_average, position, 8),
-        "cost_basis": ledger.cost_average,
-        "realised_average": ledger.realised_average,
-        "realised_fifo": ledger.realised_fifo,
-        "last_price": price,
-        "market_value": market_value,
-        "unrealised_average": less(market_value, ledger.cost_average),
-        "unrealised_fifo": less(market_value, ledger.cost_fifo),
+        "average_cost": per_unit(as_money(ledger.cost_average), position, 8),
+        "cost_basis": as_money(ledger.cost_average),
+        "realised_average": as_money(ledger.realised_average),
+        "realised_fifo": as_money(ledger.realised_fifo),
+        "last_price": as_quantity(price),
+        "market_value": as_money(market_value),
+        "unrealised_average": as_money(market_value - ledger.cost_average),
+        "unrealised_fifo": as_money(market_value - ledger.cost_fifo),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from workbench.contracts.records import QUOTE
@@ -13,7 +12,7 @@ from workbench.errors import UsageError
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
-from workbench.market.accounting import ZERO, Fill, Ledger, exactly, value_of
+from workbench.market.accounting import Fill, Ledger, as_money, units
 from workbench.market.question import (
     EPOCH,
     TRADES,
@@ -133,9 +132,15 @@ def _by_interval(
     session: Session, name: str, values: dict[str, Any], length: timedelta
 ) -> dict[datetime, list[tuple[Any, ...]]]:
     """The rows of a query by the start of their interval, whose number is their first column."""
+    import pyarrow as pa
+
     table = session.arrow(sql_of(name), values)
+    columns = [
+        units(column) if pa.types.is_decimal(column.type) else column.to_pylist()
+        for column in table.columns
+    ]
     found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for number, *rest in zip(*(column.to_pylist() for column in table.columns), strict=True):
+    for number, *rest in zip(*columns, strict=True):
         found[number].append(tuple(rest))
     # Days, hours and quarters of an hour since 1970 begin at midnight UTC.
     return {EPOCH + number * length: rows for number, rows in found.items()}
@@ -152,11 +157,14 @@ def _history(
     if not fills:
         return
     ledgers: dict[str, Ledger] = defaultdict(Ledger)
-    prices: dict[str, Decimal] = {}
+    prices: dict[str, int] = {}
 
     def take(interval: datetime) -> None:
+        by_symbol: dict[str, list[Fill]] = defaultdict(list)
         for symbol, quantity, price in fills.get(interval, ()):
-            ledgers[symbol].add(Fill(quantity, price))
+            by_symbol[symbol].append((quantity, price))
+        for symbol, found in by_symbol.items():
+            ledgers[symbol].add(found)
         prices.update(marks.get(interval, ()))
 
     start = max(min(fills), since)
@@ -165,7 +173,8 @@ def _history(
     before = _Totals(ledgers, prices)
     while start <= until:
         take(start)
-        now = _Totals(ledgers, prices)
+        # Most quarters of an hour of a week-end change nothing.
+        now = _Totals(ledgers, prices) if start in fills or start in marks else before
         yield {
             "interval_start": start,
             "valued_at": min(start + length - _TICK, until),
@@ -177,37 +186,37 @@ def _history(
 
 
 class _Totals:
-    """Sums over the symbols of an account at one moment."""
+    """Sums over the symbols of an account at one moment, in whole numbers."""
 
-    def __init__(self, ledgers: dict[str, Ledger], prices: dict[str, Decimal]) -> None:
+    def __init__(self, ledgers: dict[str, Ledger], prices: dict[str, int]) -> None:
         held = ledgers.values()
-        open_ = {symbol: ledger for symbol, ledger in ledgers.items() if ledger.position}
-        self.open_symbols = len(open_)
-        with exactly():
-            self.value = sum(
-                (value_of(each.position, prices[name]) for name, each in open_.items()),
-                ZERO,
-            )
-            self.received = -sum((each.net_cost for each in held), ZERO)
-            self.realised_average = sum((each.realised_average for each in held), ZERO)
-            self.realised_fifo = sum((each.realised_fifo for each in held), ZERO)
-            self.cost_average = sum((each.cost_average for each in open_.values()), ZERO)
-            self.cost_fifo = sum((each.cost_fifo for each in open_.values()), ZERO)
+        positions = {name: ledger.position for name, ledger in ledgers.items()}
+        self.open_symbols = sum(map(bool, positions.values()))
+        self.value = sum(
+            position * prices[name] for name, position in positions.items() if position
+        )
+        self.received = -sum(each.net_cost for each in held)
+        self.realised_average = sum(each.realised_average for each in held)
+        self.realised_fifo = sum(each.realised_fifo for each in held)
+        self.cost_average = sum(each.cost_average for each in held)
+        self.cost_fifo = sum(each.cost_fifo for each in held)
 
     def since(self, before: _Totals) -> dict[str, Any]:
-        with exactly():
-            profit = self.received + self.value
-            return {
-                "open_symbols": self.open_symbols,
-                "cash_flow": self.received - before.received,
-                "market_value": self.value,
-                "realised_average": self.realised_average - before.realised_average,
-                "unrealised_average": self.value - self.cost_average,
-                "realised_fifo": self.realised_fifo - before.realised_fifo,
-                "unrealised_fifo": self.value - self.cost_fifo,
-                "profit": profit,
-                "profit_change": profit - before.received - before.value,
-            }
+        profit = self.received + self.value
+        money = {
+            "cash_flow": self.received - before.received,
+            "market_value": self.value,
+            "realised_average": self.realised_average - before.realised_average,
+            "unrealised_average": self.value - self.cost_average,
+            "realised_fifo": self.realised_fifo - before.realised_fifo,
+            "unrealised_fifo": self.value - self.cost_fifo,
+            "profit": profit,
+            "profit_change": profit - before.received - before.value,
+        }
+        return {
+            "open_symbols": self.open_symbols,
+            **{name: as_money(number) for name, number in money.items()},
+        }
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
