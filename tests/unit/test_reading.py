@@ -78,6 +78,7 @@ def test_opening_brings_no_writer_and_no_database_toolkit(lake: Settings, land: 
         "session = open_session(load_settings(pathlib.Path(sys.argv[1])))\n"
         "assert session.sql('SELECT count(*) FROM market.trades').rows() == [(1,)]\n"
         "heavy = {'sqlalchemy', 'pyarrow.dataset', 'pyiceberg.io.pyarrow', 'polars', 'plotly'}\n"
+        "heavy |= {'pandas'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

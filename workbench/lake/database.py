@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import threading
@@ -354,12 +355,12 @@ _SYMBOL_NUMBERS = {"tick_size": "DECIMAL(18, 8)", "quantity_step": "DECIMAL(18, 
 def _load_symbols(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     """Copy the reference data, so that the session keeps what it has seen when it opened."""
     columns, rows = read_symbols(file) if file.is_file() else (list(REQUIRED), [])
-    # As lists of texts: to register an Arrow table, DuckDB imports pyarrow.dataset.
+    # As JSON in the text: to bind values DuckDB imports pandas, and pyarrow.dataset for a table.
+    lists = {name: views.quote_text(json.dumps([row[name] for row in rows])) for name in columns}
     selected = ", ".join(
-        f"CAST(nullif(unnest(CAST(? AS VARCHAR[])), '') AS {_SYMBOL_NUMBERS.get(name, 'VARCHAR')}) "
-        f"AS {views.quote_name(name)}"
-        for name in columns
+        f"CAST(nullif(unnest(CAST({values}::JSON AS VARCHAR[])), '') "
+        f"AS {_SYMBOL_NUMBERS.get(name, 'VARCHAR')}) AS {views.quote_name(name)}"
+        for name, values in lists.items()
     )
-    values = [[row[name] for row in rows] for name in columns]
     target = views.quote_name(views.REFERENCE)
-    connection.execute(f"CREATE TABLE {target} AS SELECT {selected}", values)
+    connection.execute(f"CREATE TABLE {target} AS SELECT {selected}")
