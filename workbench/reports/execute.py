@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,7 @@ def execute(
     environment: Mapping[str, str],
     cell_timeout_s: int,
     timeout_s: int,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Execution:
     """Run a notebook with these parameters and write what came out.
 
@@ -96,8 +97,12 @@ def execute(
         Variables of the kernel beside those of this process.
     cell_timeout_s, timeout_s
         Seconds one cell may take, and the whole. The kernel is killed at the second.
+    meanwhile
+        Called in a thread while the kernel works.
     """
     papermill = _papermill()
+    if meanwhile:
+        threading.Thread(target=meanwhile, daemon=True).start()
     clock = _Clock(timeout_s)
     error = kind = None
     notebook: Any = None

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -44,7 +44,6 @@ from workbench.reports.runs import (
     ReportRun,
     write_summary,
 )
-from workbench.reports.tags import pin_for_ever, tag_of
 
 _HANDED_OVER = ("figures", "checks", "tables", "verdict")
 
@@ -187,11 +186,16 @@ class Order:
 
 
 def execute_order(
-    settings: Settings, order: Order, work: Path, clock: Stopwatch
+    settings: Settings,
+    order: Order,
+    work: Path,
+    clock: Stopwatch,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[dict[str, Any], Any]:
     """Execute the notebook in an empty folder; return what it says and the notebook.
 
-    What is returned is the part of report.json that the notebook and its code decide.
+    What is returned is the part of report.json that the notebook and its code decide. `meanwhile`
+    is called while the kernel works.
     """
     started = order.started
     run = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -211,6 +215,7 @@ def execute_order(
         environment=environment,
         cell_timeout_s=order.cell_timeout_s,
         timeout_s=order.timeout_s,
+        meanwhile=meanwhile,
     )
     clock.stop("execute")
     told, handed = _told(done)
@@ -247,13 +252,15 @@ def _keep(
     with tempfile.TemporaryDirectory(prefix=".running-", dir=settings.project / FOLDER) as scratch:
         work = Path(scratch) / "run"
         work.mkdir()
-        summary, notebook = execute_order(settings, order, work, clock)
+        summary, notebook = execute_order(settings, order, work, clock, _load_what_follows)
         summary["sources"] = _sources(session)
         clock.stop("sources")
         if notebook is not None:
             title = f"{order.spec.title} - {show_moment(order.as_of)}"
             (work / PAGE).write_text(page_of(notebook, title, _foot(summary)), encoding="utf-8")
         clock.stop("page")
+        from workbench.reports.tags import pin_for_ever, tag_of
+
         if pdf and not summary["error"]:
             from workbench.reports.pdf import print_page
 
@@ -272,6 +279,18 @@ def _keep(
         folder = place / summary["run"]
         work.rename(folder)
     return ReportRun(folder, summary, freshness=dict(order.freshness))
+
+
+def _load_what_follows() -> None:
+    """Load what makes the page and the tags: less to wait for behind the kernel."""
+    # What Arrow looks for when it makes a table, Iceberg's writer, and a page of nothing.
+    import pandas  # noqa: F401
+    import pyiceberg.catalog.sql  # noqa: F401
+    from nbformat.v4 import new_notebook
+
+    import workbench.reports.tags  # noqa: F401
+
+    page_of(new_notebook(), "", "")  # type: ignore[no-untyped-call]
 
 
 def digests(folder: Path) -> dict[str, str]:
