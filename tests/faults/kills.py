@@ -12,6 +12,7 @@ import psutil
 
 from workbench.config import Settings
 from workbench.lake.catalog import catalog_file
+from workbench.lake.locations import local_path
 from workbench.stack import Stack
 from workbench.stack.files import Layout
 
@@ -77,3 +78,25 @@ def locked_catalog(settings: Settings) -> Iterator[None]:
             yield
         finally:
             connection.execute("ROLLBACK")
+
+
+def newest_metadata(settings: Settings, table: str) -> Path:
+    """Return the metadata file that the catalog names for a table, torn or not."""
+    with closing(sqlite3.connect(catalog_file(settings))) as connection:
+        (location,) = connection.execute(
+            "SELECT metadata_location FROM iceberg_tables "
+            "WHERE table_namespace || '.' || table_name = ?",
+            (table,),
+        ).fetchone()
+    return Path(local_path(location))
+
+
+@contextmanager
+def torn(file: Path) -> Iterator[None]:
+    """Let a file have lost its second half during the block."""
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    try:
+        yield
+    finally:
+        file.write_bytes(whole)

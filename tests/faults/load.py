@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from dataclasses import dataclass
 from datetime import date
 
+from flink_jobs.ddl import OUT_OF_ORDERNESS_S
 from tests.integration.test_quotes_and_books import books, quotes
 from workbench.broker.clients import make_producer, topic_name
 from workbench.config import Settings
@@ -16,6 +18,20 @@ from workbench.ingest.generate import Defects, choose, generate_day, load_instru
 
 RAW_TRADES = "raw.trades"
 DEFECTS = Defects(malformed=28, duplicates=12, late=90, future=6, unroutable=10)
+#: How far the event time of `hard_records` goes from one to the next: with 150 records a second,
+#: nine times as fast as a clock.
+STEP_MS = 60
+#: What is wrong with the time of some of them, in ms after the watermark that stands before them.
+AMISS = {
+    "1 s late": -1_000,
+    "1 min late": -60_000,
+    "1 day late": -86_400_000,
+    "20 s ahead": 20_000,
+}
+#: One in so many is amiss.
+AMISS_EVERY = 30
+_TIME = re.compile(rb'"timestamp_ms":([0-9]+)')
+_FILLED = re.compile(rb'"trade_id":"[^"]*"(.*"status":"FILLED".*)')
 #: Longer than any fault lasts: a record that was handed over is delivered, or the test fails.
 DELIVERY_MS = 10 * 60 * 1000
 
@@ -50,6 +66,33 @@ def market_records(settings: Settings, seed: int, events: int) -> list[Record]:
     # Each topic evenly over the whole run.
     placed = [(n / len(each), record) for each in streams for n, record in enumerate(each)]
     return [record for _, record in sorted(placed, key=lambda pair: pair[0])]
+
+
+def hard_records(settings: Settings, seed: int, events: int) -> list[Record]:
+    """Return trades as `trade_records` does, all in one partition, with times that are amiss.
+
+    Trade ids of those of `AMISS` begin with what they are; some of the generator's own defects are
+    ten years ahead. One that is ahead by less is believed, and makes those that follow it late.
+    """
+    made: list[Record] = []
+    newest = first = 1_717_423_200_000
+    for number, record in enumerate(trade_records(settings, seed, events)):
+        value, on_time = record.value or b"", first + number * STEP_MS
+        filled = _FILLED.search(value)
+        if filled and number % AMISS_EVERY == 0:
+            kind = [*AMISS][number // AMISS_EVERY % len(AMISS)]
+            on_time = newest - 1_000 * OUT_OF_ORDERNESS_S + AMISS[kind]
+            value = b'{"trade_id":"%s-%d"' % (kind.encode(), number) + filled[1]
+        if not _ten_years_ahead(value):
+            value = _TIME.sub(b'"timestamp_ms":%d' % on_time, value)
+            newest = max(newest, on_time)
+        made.append(Record(RAW_TRADES, b"all in one partition", value))
+    return made
+
+
+def _ten_years_ahead(value: bytes) -> bool:
+    found = _TIME.search(value)
+    return found is not None and int(found[1]) > 2_000_000_000_000
 
 
 class Load:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import kill
 
 pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
@@ -14,7 +15,12 @@ pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
 @pytest.mark.parametrize("seconds", [15, 60])
 def test_a_broker_that_is_killed_and_comes_back(fault_stack, start_run, seconds):
     run = start_run(
-        f"broker killed for {seconds} s", fault_stack, seed=70 + seconds, events=12_000, rate=100
+        f"broker killed for {seconds} s under all six jobs",
+        fault_stack,
+        jobs=ALL_JOBS,
+        seed=70 + seconds,
+        events=12_000,
+        rate=100,
     )
     with run.fault():
         kill(fault_stack, "kafka")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import kill
 from tests.integration.support import wait_until
 from workbench.config import CONFIG_FILE, Settings
-from workbench.jobs import cancel
+from workbench.jobs import cancel, submit
 from workbench.jobs.bookmark import Bookmark, read_bookmark
 from workbench.jobs.status import running
 
@@ -51,7 +52,14 @@ def said(settings: Settings) -> str:
 
 @pytest.mark.long
 def test_a_killed_jobmanager_and_its_jobs_are_brought_back(fault_stack, start_run):
-    run = start_run("jobmanager killed, with a supervisor", fault_stack, seed=51)
+    run = start_run(
+        "jobmanager killed under all six jobs, with a supervisor",
+        fault_stack,
+        jobs=ALL_JOBS,
+        seed=51,
+        events=9_000,
+        rate=100,
+    )
     first = dict(run.ids)
     with supervised(run.settings) as supervisor:
         with run.fault():
@@ -68,9 +76,9 @@ def test_a_killed_jobmanager_and_its_jobs_are_brought_back(fault_stack, start_ru
         assert all("/chk-" in (marks()[job].restored_from or "") for job in run.jobs)
         # What is stopped while it watches stays stopped.
         run.finish()
-        run.submit()
+        submit(run.settings, ["router"])
         cancel(run.settings, ["router"])
-        wait_until(lambda: "router" not in running(run.settings), "the router is cancelled")
+        wait_until(lambda: running(run.settings) == [], "the router is cancelled")
         supervisor.send_signal(signal.SIGTERM)
         assert supervisor.wait(60) == 0
     lines = said(run.settings).splitlines()

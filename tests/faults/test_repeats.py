@@ -8,16 +8,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.harness import Run
+from tests.faults.harness import ALL_JOBS, Run
 from tests.faults.load import trade_records
 from tests.integration.support import rows
+from workbench.config import JobSettings
 from workbench.contracts.records import EXECUTIONS
-from workbench.jobs import stop
+from workbench.jobs import Cluster, stop
 from workbench.jobs.upgrade import upgrade
+from workbench.stack import endpoints
 
 pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
 #: Where a row came from; what is left is the record.
 PLACE = ["source_topic", "source_partition", "source_offset", "source_time"]
+#: Who has two slots after each upgrade: there are eight for six jobs.
+WIDE = (("aggregates", "alerts"), ("landing", "orderbook"))
 
 
 def test_the_whole_input_sent_twice_counts_exactly_twice(fault_stack, start_run):
@@ -45,7 +49,12 @@ def test_the_whole_input_sent_twice_counts_exactly_twice(fault_stack, start_run)
 
 def test_jobs_stopped_and_submitted_again_three_times_under_load(fault_stack, start_run):
     run = start_run(
-        "stopped and submitted again three times", fault_stack, seed=92, events=15_000, rate=100
+        "all six jobs stopped and submitted again three times",
+        fault_stack,
+        jobs=ALL_JOBS,
+        seed=92,
+        events=24_000,
+        rate=100,
     )
     for _ in range(3):
         with run.fault(), under_load(run):
@@ -59,15 +68,17 @@ def test_jobs_stopped_and_submitted_again_three_times_under_load(fault_stack, st
 
 def test_jobs_upgraded_to_two_slots_and_back_under_load(fault_stack, start_run):
     run = start_run(
-        "upgraded to two slots and back",
+        "all six jobs upgraded twice, four to two slots, two of them back",
         fault_stack,
-        jobs=("landing", "aggregates"),
+        jobs=ALL_JOBS,
         seed=93,
-        events=15_000,
+        events=30_000,
         rate=100,
     )
-    for slots in (2, 1):
-        flink = run.settings.flink.model_copy(update={"parallelism": slots})
+    cluster = Cluster(endpoints(run.settings, kafka=False).rest_url)
+    for wide in WIDE:
+        two = {job: JobSettings(parallelism=2) for job in wide}
+        flink = run.settings.flink.model_copy(update={"jobs": two})
         changed = run.settings.model_copy(update={"flink": flink})
         stopped: dict[str, int] = {}
 
@@ -80,8 +91,9 @@ def test_jobs_upgraded_to_two_slots_and_back_under_load(fault_stack, start_run):
                 assert run.load.sent > stopped[job]
 
         with run.fault(), under_load(run):
-            upgrade(changed, list(run.jobs), progress=note)
+            ids = upgrade(changed, list(run.jobs), progress=note)
         assert stopped.keys() == set(run.jobs)
+        assert {job for job in run.jobs if cluster.parallelism(ids[job]) == 2} == {*wide}
         run.await_recovery()
     run.finish()
 

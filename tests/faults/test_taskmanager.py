@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 
 from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import is_complete, kill, kill_during_a_checkpoint, locked_catalog, newest
-from tests.faults.load import market_records
-from tests.integration.support import wait_until
+from tests.faults.load import AMISS, DEFECTS, hard_records
+from tests.integration.support import count, rows, wait_until
+from tests.integration.test_maintenance import again_and_again
 from workbench.broker.offsets import read_all
+from workbench.jobs import Cluster
+from workbench.lake.maintenance.compact import compact
+from workbench.lake.maintenance.expire import expire
+from workbench.stack import endpoints
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
@@ -50,13 +58,93 @@ def test_all_jobs_outlive_a_killed_taskmanager(fault_stack, start_run):
         fault_stack,
         seed=43,
         jobs=ALL_JOBS,
-        records=lambda settings: market_records(settings, 43, 6_000),
+        events=6_000,
     )
     with run.fault():
         kill(fault_stack, "taskmanager")
     fault_stack.up()
     run.await_recovery()
     run.finish()
+
+
+@pytest.mark.long
+def test_state_in_rocksdb_outlives_a_killed_taskmanager(fault_stack, start_run):
+    run = start_run(
+        "taskmanager killed, state in RocksDB",
+        fault_stack,
+        seed=45,
+        jobs=ALL_JOBS,
+        events=6_000,
+        state_backend="rocksdb",
+    )
+    cluster = Cluster(endpoints(run.settings, kafka=False).rest_url)
+    stateful = [run.ids[job] for job in ("aggregates", "alerts", "orderbook")]
+    with run.fault():
+        kill(fault_stack, "taskmanager")
+    fault_stack.up()
+    run.await_recovery()
+    for job_id in stateful:
+        assert "RocksDB" in cluster.checkpoint_settings(job_id)["state_backend"]
+        assert cluster.checkpoints(job_id)["counts"]["restored"] == 1
+    run.finish()
+
+
+@pytest.mark.long
+def test_times_that_are_amiss_outlive_a_killed_taskmanager(fault_stack, start_run):
+    """Late by 1 s, 1 min and 1 day, ahead by a little and by years; a partition is idle."""
+    run = start_run(
+        "taskmanager killed under times that are amiss, a partition idle",
+        fault_stack,
+        seed=46,
+        records=lambda settings: hard_records(settings, 46, 9_000),
+        # All records are in the other one: the oracle knows the watermark all the same.
+        idle_timeout_ms=1_000,
+    )
+    with run.fault():
+        kill(fault_stack, "taskmanager")
+        closed = count(run.settings, "market.trade_aggregates")
+    fault_stack.up()
+    run.await_recovery()
+    wait_until(
+        lambda: count(run.settings, "market.trade_aggregates") > closed,
+        "windows close, although a partition has never had a record",
+    )
+    run.finish()
+    late = rows(run.settings, "ops.late_rows")["trade_id"].to_pylist()
+    kept = Counter(trade_id.rpartition("-")[0] for trade_id in late)
+    run.report.more |= {f"{kind} kept apart": kept[kind] for kind in AMISS}
+    assert kept["1 min late"] and kept["1 day late"] and not kept["1 s late"]
+    assert not kept["20 s ahead"]
+    refused = rows(run.settings, "ops.dead_letters")["error_type"].to_pylist()
+    assert refused.count("future-time") == DEFECTS.future
+
+
+@pytest.mark.long
+def test_two_jobs_and_a_maintainer_of_one_table_outlive_a_killed_taskmanager(
+    fault_stack, start_run
+):
+    run = start_run(
+        "taskmanager killed while two jobs and a maintainer commit to one table",
+        fault_stack,
+        seed=47,
+        jobs=("landing", "router"),
+    )
+    outcomes: list[str | None] = []
+
+    def maintain() -> None:
+        done = [*compact(run.settings), *expire(run.settings, older_than=timedelta(seconds=2))]
+        outcomes.extend(each.outcome for each in done)
+
+    with again_and_again(maintain) as errors:
+        with run.fault():
+            kill(fault_stack, "taskmanager")
+        fault_stack.up()
+        run.await_recovery()
+        before = outcomes.count("compacted")
+        wait_until(lambda: outcomes.count("compacted") > before, "it compacts what is landed since")
+    run.finish()
+    assert errors == [] and "failed" not in outcomes and "expired" in outcomes
+    run.report.more["compactions"] = outcomes.count("compacted")
 
 
 @pytest.mark.long

@@ -57,13 +57,21 @@ def checkpoint_settings(settings: Settings, job_id: str) -> dict[str, Any]:
 
 def test_checkpoints_are_made_as_the_guide_says(use):
     settings = use(checkpoint_interval_ms=30_000)
-    found = checkpoint_settings(settings, submit(settings, ["router"])["router"])
+    job_id = submit(settings, ["router"])["router"]
+    found = checkpoint_settings(settings, job_id)
     assert found["mode"] == "exactly_once"
     assert (found["interval"], found["min_pause"], found["timeout"]) == (30_000, 10_000, 120_000)
     assert found["max_concurrent"] == 1 and found["tolerable_failed_checkpoints"] == 3
     assert found["externalization"] == {"enabled": True, "delete_on_cancellation": False}
     assert found["unaligned_checkpoints"] is True
+    assert found["aligned_checkpoint_timeout"] == 10_000
     assert found["state_backend"].startswith("HashMap")
+    running = Cluster(endpoints(settings).rest_url)._ask(f"/jobs/{job_id}/config")
+    # The job's own: without one, Flink says here that the cluster's default is taken.
+    assert running["execution-config"]["restart-strategy"].startswith(
+        "Restart with exponential delay: starting at PT0.2S, increasing by 2.0"
+    )
+    assert "with maximum PT30S" in running["execution-config"]["restart-strategy"]
 
 
 def test_state_in_rocksdb_is_checkpointed_in_parts_and_restored(use):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,10 +23,11 @@ from tests.integration.support import (
     prepared,
     produce,
     rows,
+    trade_event,
     wait_until,
 )
 from workbench.broker.offsets import read_all
-from workbench.config import Settings
+from workbench.config import AlertRule, AlertSettings, Settings
 from workbench.contracts import JOBS
 from workbench.definitions import connect, load_raw, run_definition
 from workbench.definitions.compare import WALL_CLOCK, compare
@@ -220,6 +223,57 @@ def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
     assert not found, found
 
 
+#: Prices of symbols, at seconds: before other rules are in force, and after.
+BEFORE = [("KEPT", 0, 100), ("KEPT", 10, 101), ("RAISED", 0, 100), ("RAISED", 10, 103),
+          ("CALM", 0, 100)]  # fmt: skip
+AFTER = [("KEPT", 20, 100.6), ("RAISED", 30, 105), ("RAISED", 75, 104), ("CALM", 20, 103),
+         ("NEW", 20, 50), ("NEW", 30, 50.5)]  # fmt: skip
+#: Symbol, baseline and price of each alert.
+ALERTS = [
+    ("RAISED", 100, 103),
+    # Less than 2 % away from a baseline that only the savepoint knows.
+    ("KEPT", 100, Decimal("100.6")),
+    # Not at 30: that was within the cooldown of the alert before. CALM has moved less than its 5 %.
+    ("RAISED", 103, 104),
+    ("NEW", 50, Decimal("50.5")),
+]
+
+
+def test_alerts_and_books_go_on_from_their_state_by_other_rules(settings):
+    """What their functions keep is in the savepoint; the rules that count are those of now."""
+    start, jobs = 1_717_420_000_000, ["alerts", "orderbook"]
+    cluster = Cluster(endpoints(settings).rest_url)
+
+    def send(ids: dict[str, str], prices: list[tuple[str, int, float]], mid: int) -> None:
+        trades = [
+            trade_event(at, symbol=symbol, price=price, timestamp_ms=start + 1000 * at)
+            for symbol, at, price in prices
+        ]
+        # One key for all: in the order they are sent.
+        produce(settings, "raw.trades", [(b"one", trade) for trade in trades])
+        bid, ask = ([{"price": mid + by, "quantity": 1}] for by in (-1, 1))
+        book = {"symbol": "BOOK", "timestamp_ms": start + mid, "bids": bid, "asks": ask}
+        produce(settings, "raw.orderbook", [(b"BOOK", json.dumps(book).encode())])
+        for job, records in (("alerts", len(prices)), ("orderbook", 1)):
+            wait_until(
+                lambda job=job, n=records: cluster.records_read(ids[job]) == n, f"{job} has read"
+            )
+
+    send(submit(settings, jobs), BEFORE, 100)
+    calm = {"CALM": AlertRule(threshold_percent=Decimal(5))}
+    rules = AlertSettings(threshold_percent=Decimal("0.5"), symbols=calm)
+    changed = settings.model_copy(update={"alerts": rules})
+    stop(settings, jobs)
+    send(submit(changed, jobs), AFTER, 101)
+    stop(changed, jobs)
+    alerts = rows(settings, "market.price_alerts").to_pylist()
+    found = [(row["symbol"], row["baseline_price"], row["current_price"]) for row in alerts]
+    assert sorted(found) == sorted(ALERTS)
+    books = rows(settings, "market.orderbook_metrics").sort_by("event_time").to_pylist()
+    assert [row["mid_change"] for row in books] == [None, 1]
+    assert books[1]["previous_time"] == books[0]["event_time"]
+
+
 #: A client of its own, which can be killed.
 UPGRADE = """
 import json, sys
@@ -292,8 +346,6 @@ def test_operators_keep_their_ids_and_their_state(tmp_path):
     New operators are written there by ``python -m tests.integration.operators``. Where the state
     of one looks different, no job goes on from an older savepoint: say so in the changelog.
     """
-    import json
-
     from flink_jobs.plans import registry_file
 
     written = {job.name: json.loads(registry_file(job.name).read_text("utf-8")) for job in JOBS}

@@ -67,7 +67,8 @@ class FakeCluster(Cluster):
         return None
 
     def parallelism(self, job_id: str) -> int:
-        return 1
+        started = (r for r in self.requests if r["going"]["job_id"] == job_id)
+        return next((int(r["deployment"]["parallelism"]) for r in started), 1)
 
     def cancel(self, job_id: str) -> None:
         self.set(job_id, "CANCELED")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.fake_cluster import FakeCluster, changed, fails, installed, killed, plan
+from workbench.config import JobSettings
 from workbench.errors import StackError, UsageError
 from workbench.jobs import cancel, draining, restore, resuming, starting, stop, submit
 from workbench.jobs import upgrade as upgrade_module
@@ -187,6 +188,13 @@ def test_an_upgrade_that_does_not_start_goes_on_with_the_settings_it_had(cluster
     assert cluster.last["going"]["plan"] == plan("old")
     assert f"savepoint-{first[:6]}" in cluster.last["going"]["restore_from"]
     assert lost(cluster) == [] and not mark(cluster).upgrading
+
+
+def test_jobs_that_give_slots_back_are_upgraded_before_those_that_take_them(cluster):
+    jobs = ["landing", "router"]
+    submit(changed(cluster.settings, jobs={"router": JobSettings(parallelism=3)}), jobs)
+    upgrade(changed(cluster.settings, jobs={"landing": JobSettings(parallelism=3)}), jobs)
+    assert [request["name"] for request in cluster.requests[-2:]] == ["router", "landing"]
 
 
 def test_going_on_as_before_may_be_killed_too(cluster):

@@ -26,6 +26,7 @@ from workbench.ingest.tally import Tally
 from workbench.jobs.deployment import deployment
 from workbench.jobs.process import ask
 from workbench.lake.catalog import load_catalog
+from workbench.lake.damage import load_table
 
 Progress = Callable[[str], None]
 #: Heap of the process a batch run happens in.
@@ -214,7 +215,7 @@ def run_batch(
     if output is not None:
         _check_output(output, [job.name for job in jobs])
     catalog = load_catalog(settings)
-    absent = sorted({t for job in jobs for t in job.tables if not catalog.table_exists(t)})
+    absent = sorted({t for job in jobs for t in job.tables if load_table(catalog, t) is None})
     if absent:
         raise StackError(
             "no table " + ", ".join(absent), hint="make them with `workbench tables apply`"

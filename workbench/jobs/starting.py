@@ -34,6 +34,7 @@ from workbench.jobs.process import ask
 from workbench.jobs.runs import Run, as_it_ran, keep_run, run_behind
 from workbench.jobs.settling import settle
 from workbench.lake.catalog import load_catalog
+from workbench.lake.damage import load_table
 from workbench.stack import endpoints
 
 Progress = Callable[[str], None]
@@ -266,7 +267,7 @@ def check_places(settings: Settings, jobs: list[Job]) -> None:
             hint="make them with `workbench topics apply`",
         )
     catalog = load_catalog(settings)
-    absent = [t for job in jobs for t in job.tables if not catalog.table_exists(t)]
+    absent = [t for job in jobs for t in job.tables if load_table(catalog, t) is None]
     if absent:
         raise StackError(
             "no table " + ", ".join(sorted(set(absent))),

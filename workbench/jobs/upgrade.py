@@ -84,7 +84,7 @@ def upgrade(
         settle(settings, cluster)
         check_places(settings, jobs)
         old = {job.name: _old(settings, cluster, job.name) for job in jobs}
-        _check_slots(settings, cluster, old)
+        old = _in_turn(settings, cluster, old)
         plans = _compile(settings, old, drop_state=drop_state, unchecked=unchecked)
         ids: dict[str, str] = {}
         for name, run in old.items():
@@ -125,18 +125,24 @@ def _stop(settings: Settings, cluster: Cluster, name: str, job_id: str) -> str:
         raise
 
 
-def _check_slots(settings: Settings, cluster: Cluster, old: dict[str, _Old]) -> None:
-    """Refuse jobs that would not fit in the slots they give back and those that are free."""
-    needed = sum(job_settings(settings, name).parallelism or 1 for name in old)
-    running = [run.job_id for run in old.values() if run.stopped_at is None]
-    has = sum(cluster.parallelism(job_id) for job_id in running)
+def _in_turn(settings: Settings, cluster: Cluster, old: dict[str, _Old]) -> dict[str, _Old]:
+    """Return the jobs in an order in which each finds its slots; refuse them where there is none.
+
+    They have the slots that are free and those they give back: who gives some back goes first.
+    """
+    needed = {name: job_settings(settings, name).parallelism or 1 for name in old}
+    has = {
+        name: cluster.parallelism(run.job_id) if run.stopped_at is None else 0
+        for name, run in old.items()
+    }
     free, total = cluster.slots()
-    if needed > free + has:
+    if sum(needed.values()) > free + sum(has.values()):
         raise StackError(
-            f"{', '.join(old)}: {needed} slots are needed; {free} of {total} are free, and "
-            f"{has} their own",
+            f"{', '.join(old)}: {sum(needed.values())} slots are needed; {free} of {total} are "
+            f"free, and {sum(has.values())} their own",
             hint="stop a job with `workbench jobs stop`, or raise stack.slots",
         )
+    return dict(sorted(old.items(), key=lambda item: needed[item[0]] - has[item[0]]))
 
 
 def _compile(
