@@ -53,7 +53,7 @@ def test_jobs_stopped_and_submitted_again_three_times_under_load(fault_stack, st
         fault_stack,
         jobs=ALL_JOBS,
         seed=92,
-        events=24_000,
+        events=36_000,
         rate=100,
     )
     for _ in range(3):
@@ -72,7 +72,7 @@ def test_jobs_upgraded_to_two_slots_and_back_under_load(fault_stack, start_run):
         fault_stack,
         jobs=ALL_JOBS,
         seed=93,
-        events=30_000,
+        events=45_000,
         rate=100,
     )
     cluster = Cluster(endpoints(run.settings, kafka=False).rest_url)
