@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.lock_file import Locked, take
 
 
 class ReportIsRunning(WorkbenchError):
@@ -35,35 +32,15 @@ def one_run(folder: Path, *, wait: bool) -> Iterator[None]:
         Names the process and since when it runs.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    file = folder.parent / f".{folder.name}.lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not wait:
-                    raise ReportIsRunning(
-                        f"report {folder.parent.name} as of {folder.name} is being run already: "
-                        f"{_holder(file)}",
-                        hint="give --wait, or come back when it is done",
-                    ) from None
-                time.sleep(0.1)
-        text = json.dumps({"pid": os.getpid(), "since": f"{datetime.now(UTC):%H:%M:%S} UTC"})
-        # It only says who runs: a full disk must not keep a report from being run.
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, text.encode(), 0)
+        descriptor = take(folder.parent / f".{folder.name}.lock", wait=wait)
+    except Locked as busy:
+        raise ReportIsRunning(
+            f"report {folder.parent.name} as of {folder.name} is being run already: "
+            f"{busy.in_words('process {pid} since {since}')}",
+            hint="give --wait, or come back when it is done",
+        ) from None
+    try:
         yield
     finally:
         os.close(descriptor)
-
-
-def _holder(file: Path) -> str:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        return f"process {known['pid']} since {known['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        # It has just taken the lock and not said who it is.
-        return "a process that has just begun"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.config import Settings
 from workbench.errors import LakeError
 from workbench.lake.catalog import is_embedded
+from workbench.lock_file import Locked, take
 
 LOCK_FILE = "maintenance.lock"
 
@@ -47,36 +45,18 @@ def maintaining(settings: Settings, what: str) -> Iterator[None]:
     file = lock_file(settings)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = take(file, what=what)
     except OSError as error:
         raise LakeError(
             f"the lake cannot be maintained: {file}: {error.strerror}",
             hint="may you write to the folder?",
         ) from error
-    # The file is never removed: a lock on a removed one would keep nobody out.
+    except Locked as busy:
+        who = busy.in_words("process {pid}, `tables {what}` since {since}")
+        raise LakeError(
+            f"another maintainer works on this lake: {who}", hint="wait until it is done, or end it"
+        ) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LakeError(
-                f"another maintainer works on this lake: {_holder(file)}",
-                hint="wait until it is done, or end it",
-            ) from None
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        text = json.dumps({"pid": os.getpid(), "what": what, "since": now})
-        # It only says who works: on a full disk expiry is what makes room again.
-        with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, text.encode(), 0)
         yield
     finally:
         os.close(descriptor)
-
-
-def _holder(file: Path) -> str:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        return f"process {known['pid']}, `tables {known['what']}` since {known['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        # It has just taken the lock and not said who it is.
-        return "a process that has just begun"
