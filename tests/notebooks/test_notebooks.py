@@ -235,7 +235,12 @@ ODD = [
         {"as_of": "2024-07-04", "every": "1h", "days": "3", "account_id": "ACC-001"},
         {"open positions": 5, "profit of the period": 0},
     ),
-    ("portfolio", {"account_id": "nobody"}, {"open positions": 0, "orders": 0, "profit": 0}),
+    # Before anybody traded.
+    (
+        "portfolio",
+        {"as_of": "2024-06-01", "account_id": "ACC-001"},
+        {"open positions": 0, "orders": 0, "profit": 0},
+    ),
     ("sectors", {"as_of": "2024-07-04"}, {"sectors": 0, "executions": 0}),
     (
         "volume_anomalies",

@@ -218,5 +218,5 @@ def test_an_order_of_yesterday_is_not_one_of_today(lake: Settings, session: Sess
 
 
 def test_an_unknown_group_names_the_nearest(market_session: Session) -> None:
-    with pytest.raises(UsageError, match="no by 'accont': did you mean 'account'"):
+    with pytest.raises(UsageError, match="no grouping 'accont': did you mean 'account'"):
         order_rates(market_session, by="accont")

@@ -95,7 +95,7 @@ def test_a_price_from_before_the_account_began_is_not_needed(land: Land, session
 
 @pytest.mark.parametrize("every", ["1w", "", None])
 def test_an_unknown_interval_is_refused(market_session: Session, every: str) -> None:
-    with pytest.raises(UsageError, match="no every "):
+    with pytest.raises(UsageError, match="no interval "):
         portfolio_history(market_session, "A1", every=every)
 
 
@@ -113,7 +113,7 @@ def test_a_history_at_the_ends_of_the_calendar_is_refused(
         portfolio_history(market_session, "A1", as_of=as_of)
 
 
-@pytest.mark.parametrize("account", [None, "A1", "A2", "nobody"])
+@pytest.mark.parametrize("account", [None, "A1", "A2"])
 @pytest.mark.parametrize("as_of", [None, at(100, days=-4)])
 def test_exposure_by_sector(
     market: MarketLake, market_session: Session, account: str | None, as_of: datetime | None
@@ -186,3 +186,36 @@ def test_days_are_calendar_days(market: MarketLake, market_session: Session) -> 
     assert [row["interval_start"].date() for row in rows] == [
         first + timedelta(days=number) for number in range((date(2024, 8, 8) - first).days + 1)
     ]
+
+
+@pytest.mark.parametrize("question", [portfolio, portfolio_history, exposure_by_sector])
+@pytest.mark.parametrize(
+    ("account", "hint"),
+    [
+        ("A11", "no account 'A11': did you mean 'A1'"),
+        ("a2", "no account 'a2': did you mean 'A2'"),
+        ("somebody else", "no account 'somebody else': there is for example 'A"),
+        ("A" * 500, "no account 'AAAAAA"),
+    ],
+)
+def test_a_misspelt_account_names_the_nearest(
+    market_session: Session, question: Any, account: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        question(market_session, account)
+    assert hint in str(error.value)
+    assert len(str(error.value)) < 150
+
+
+def test_an_account_that_only_ordered_is_known_and_holds_nothing(
+    land: Land, session: Session
+) -> None:
+    land(trade(1, account_id="A1"), trade(2, account_id="QUIET", status="REJECTED"))
+    session.refresh()
+    for question in (portfolio, portfolio_history, exposure_by_sector):
+        assert question(session, "QUIET").rows() == []
+
+
+def test_where_no_trade_names_an_account_none_is_misspelt(land: Land, session: Session) -> None:
+    land(trade(1))
+    assert portfolio(session.refresh(), "A1").rows() == []

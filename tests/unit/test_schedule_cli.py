@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.unit.lake_rows import trade
 from workbench.cli.report import command
 from workbench.schedule.schedules import list_schedules, save_schedule
 
@@ -116,3 +117,13 @@ def test_a_broken_schedule_is_named(cli, settings):
 def test_the_nearest_name_is_named(cli):
     cli("schedule", "market_day", "--at", AT)
     assert "did you mean 'market_day'?" in str(cli("unschedule", "market_dey").exception)
+
+
+def test_a_symbol_that_the_lake_does_not_have_is_refused_before_anything_is_kept(
+    cli, settings, lake, land
+):
+    land(trade(1))
+    done = cli("schedule", "market_day", "--at", AT, "-p", "symbol=AAPK")
+    assert "no symbol 'AAPK': did you mean 'AAPL'" in str(done.exception)
+    assert list_schedules(settings) == []
+    assert cli("schedule", "market_day", "--at", AT, "-p", "symbol=AAPL").exit_code == 0

@@ -43,7 +43,7 @@ def sector_of(market_session: Session) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("account", ["A1", "A2", "nobody"])
+@pytest.mark.parametrize("account", ["A1", "A2"])
 def test_positions_and_profit(
     second: SecondPath, market_session: Session, account: str, moment: datetime
 ) -> None:

@@ -20,7 +20,7 @@ def command() -> None:
 def show(symbol: str | None, form: str | None) -> None:
     """Print the symbols in force, or one of them."""
     from workbench.config import load_settings
-    from workbench.errors import UsageError, did_you_mean
+    from workbench.errors import UsageError, did_you_mean, quoted
     from workbench.ingest.reference import read_symbols, symbols_in_force
 
     path = symbols_in_force(load_settings())
@@ -31,7 +31,7 @@ def show(symbol: str | None, form: str | None) -> None:
             names = [row["symbol"] for row in rows]
             hint = did_you_mean(symbol, names)
             raise UsageError(
-                f"no symbol {symbol!r} in {path}",
+                f"no symbol {quoted(symbol)} in {path}",
                 hint="`workbench reference show` lists them" if hint.startswith("known") else hint,
             )
         rows = chosen
@@ -60,14 +60,14 @@ def set_(symbol: str, values: tuple[str, ...]) -> None:
     workbench reference set AAPL market_cap_tier=LARGE "company_name=Apple"
     """
     from workbench.config import load_settings
-    from workbench.errors import UsageError
+    from workbench.errors import UsageError, quoted
     from workbench.ingest.reference import set_values
 
     cells = {}
     for value in values:
         column, equals, cell = value.partition("=")
         if not equals:
-            raise UsageError(f"{value!r} is no change", hint="write COLUMN=VALUE")
+            raise UsageError(f"{quoted(value)} is no change", hint="write COLUMN=VALUE")
         cells[column] = cell
     row = set_values(load_settings(), symbol, cells)
     print_rows(list(row), [tuple(row.values())])

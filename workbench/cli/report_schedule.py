@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from workbench.cli.durations import Duration
 from workbench.cli.output import format_options, print_rows, progress
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import LakeError, UsageError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.schedule.history import Attempt
@@ -90,6 +91,8 @@ def schedule(
       workbench report schedule market_day --at "18:05 UTC" --wait-fresh 20m --notify "mail desk"
     """
     from workbench.config import load_settings
+    from workbench.lake.session import open_session
+    from workbench.reports.known_values import check_values
     from workbench.reports.parameters import parse_parameters
     from workbench.reports.registry import notebook_of, report_named
     from workbench.schedule.calendar import parse_calendar
@@ -105,7 +108,10 @@ def schedule(
     settings, now = load_settings(), datetime.now(UTC)
     calendar, parameters = parse_calendar(at), _pairs(given)
     spec = report_named(settings, name)
-    parse_parameters(spec, parameters)
+    values = parse_parameters(spec, parameters)
+    # Better now than at the first due time; where there is no lake yet, nothing is known.
+    with suppress(LakeError), open_session(settings) as session:
+        check_values(session, values)
     notebook_of(settings, spec)
     if "as_of" in parameters:
         raise UsageError("-p as_of is one moment for all runs", hint="use --as-of newest or due")

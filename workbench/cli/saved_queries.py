@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from workbench.config import Settings
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 
 FOLDER = "queries"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -40,7 +40,7 @@ class SavedQueries:
         if not file.is_file():
             known = self.names()
             hint = did_you_mean(name, known) if known else "`.save NAME` keeps the last one"
-            raise UsageError(f"no saved query {name!r}", hint=hint)
+            raise UsageError(f"no saved query {quoted(name)}", hint=hint)
         try:
             return file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
@@ -67,6 +67,6 @@ class SavedQueries:
     def _file(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise UsageError(
-                f"{name!r} is no name for a query", hint="use letters, digits, _ and -"
+                f"{quoted(name)} is no name for a query", hint="use letters, digits, _ and -"
             )
         return self.folder / f"{name}.sql"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _DECIMAL = re.compile(r"[+-]?\d{1,18}\.\d{1,18}")
@@ -31,7 +31,7 @@ def parse_values(texts: Iterable[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         name = name.strip().removeprefix("$")
         if not equals or not name.isidentifier():
-            raise UsageError(f"{text!r} is no value", hint="write NAME=VALUE")
+            raise UsageError(f"{quoted(text)} is no value", hint="write NAME=VALUE")
         if name in found:
             raise UsageError(f"${name} is given twice")
         found[name] = _value(value)

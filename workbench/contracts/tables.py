@@ -15,7 +15,7 @@ from workbench.contracts.records import (
     TRADE_EVENT,
 )
 from workbench.contracts.types import Field, Type
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 
 #: Format v2, append-only: equality deletes are read wrongly or not at all by half the readers.
 PROPERTIES: dict[str, str] = {
@@ -228,4 +228,4 @@ def table_named(name: str) -> Table:
     for table in TABLES:
         if table.name == name:
             return table
-    raise UsageError(f"no table {name!r}", hint=did_you_mean(name, [t.name for t in TABLES]))
+    raise UsageError(f"no table {quoted(name)}", hint=did_you_mean(name, [t.name for t in TABLES]))

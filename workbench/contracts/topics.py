@@ -15,7 +15,7 @@ from workbench.contracts.records import (
     TRADE_EVENT,
     Record,
 )
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 
 DAY_MS = 86_400_000
 #: The largest message a topic takes; a record of 5 MB passes with room for its dead letter.
@@ -182,4 +182,4 @@ def topic_named(name: str) -> Topic:
     for topic in TOPICS:
         if topic.name == name:
             return topic
-    raise UsageError(f"no topic {name!r}", hint=did_you_mean(name, [t.name for t in TOPICS]))
+    raise UsageError(f"no topic {quoted(name)}", hint=did_you_mean(name, [t.name for t in TOPICS]))

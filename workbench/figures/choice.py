@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.figures.data_table import is_number
 from workbench.figures.template import Theme, empty, figure, literal, numbers, short, theme_of
 
@@ -32,7 +32,7 @@ def draw(result: Result, name: str, options: Mapping[str, Any]) -> go.Figure:
     from workbench import figures
 
     if name not in figures.__all__:
-        raise UsageError(f"no figure {name!r}", hint=did_you_mean(name, figures.__all__))
+        raise UsageError(f"no figure {quoted(name)}", hint=did_you_mean(name, figures.__all__))
     function = getattr(figures, name)
     try:
         drawn: go.Figure = function(result.arrow(), **options)
@@ -107,13 +107,13 @@ def _axes(table: pa.Table, x: str | None, y: tuple[str, ...] | None) -> _Axes:
     names = table.column_names
     for name in (*((x,) if x else ()), *(y or ())):
         if name not in names:
-            raise UsageError(f"no column {name!r}", hint=did_you_mean(name, names))
+            raise UsageError(f"no column {quoted(name)}", hint=did_you_mean(name, names))
     numbers = [field.name for field in table.schema if is_number(field.type)]
     times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
     texts = [field.name for field in table.schema if _is_text(field.type)]
     for name in y or ():
         if name not in numbers:
-            raise UsageError(f"column {name!r} is no number", hint=_what_would_be(table))
+            raise UsageError(f"column {quoted(name)} is no number", hint=_what_would_be(table))
     over = x or next(iter(times or texts), None)
     drawn = tuple(y or (name for name in numbers if name != over))
     if over is None or not drawn:

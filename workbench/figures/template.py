@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pyarrow as pa
 
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.figures.data_table import table_meta
 from workbench.figures.shown import ShownFigure
 
@@ -103,7 +103,7 @@ def theme_of(name: Theme | str) -> Theme:
     for short_name, theme in THEMES.items():
         if name in (short_name, theme.template):
             return theme
-    raise UsageError(f"no theme {name!r}", hint=did_you_mean(str(name), list(THEMES)))
+    raise UsageError(f"no theme {quoted(name)}", hint=did_you_mean(str(name), list(THEMES)))
 
 
 def _template(theme: Theme) -> go.layout.Template:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.contracts import TABLES, table_named
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.ingest.reference import REQUIRED
 from workbench.lake.report_runs import COLUMNS as REPORT_RUN_COLUMNS
 from workbench.lake.views import DERIVED, REFERENCE, REPORT_RUNS
@@ -32,7 +32,7 @@ def require_table(name: str) -> str:
     """
     known = all_tables()
     if name not in known:
-        raise UsageError(f"no table {name!r}", hint=nearest_table(name))
+        raise UsageError(f"no table {quoted(name)}", hint=nearest_table(name))
     return name
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
-from workbench.errors import LakeError
+from workbench.errors import LakeError, quoted
 from workbench.lake.damage import reading_manifests
 from workbench.lake.reading import PLANS, Sources
 from workbench.lake.times import from_micros, show_moment
@@ -53,6 +53,12 @@ class Pin:
         if self.snapshot is None:
             return None
         return datetime.fromtimestamp(self.snapshot.timestamp_ms / 1000, UTC)
+
+    @property
+    def first_commit(self) -> datetime | None:
+        """When the table was first written to, as far as its log is kept."""
+        log = self.source.history() if self.source is not None else []
+        return datetime.fromtimestamp(log[0].timestamp_ms / 1000, UTC) if log else None
 
     def ancestry(self) -> Iterator[Snapshot]:
         """Yield the snapshot and its parents, as far as they are kept."""
@@ -194,7 +200,7 @@ def _snapshot_named(name: str, source: IcebergTable | None, wanted: str | None) 
         snapshot = source.snapshot_by_id(int(wanted))
     if snapshot is None:
         raise LakeError(
-            f"table {name} has no snapshot {wanted!r}",
+            f"table {name} has no snapshot {quoted(wanted)}",
             hint=f"`workbench tables describe {name}` lists them; old ones expire",
         )
     return snapshot

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from workbench.errors import LakeError, UsageError, WorkbenchError, did_you_mean
+from workbench.errors import LakeError, UsageError, WorkbenchError, did_you_mean, quoted
 from workbench.lake.damage import damaged_file
 from workbench.lake.names import nearest_table
 
@@ -20,6 +20,7 @@ _TORN = re.compile(
     r'|No files found that match the pattern "([^"]+\.parquet)"'
 )
 _UNBOUND = re.compile(r"Values were not provided for .* parameters: (.+)")
+_LONGEST = 300
 _PREFIX = re.compile(r"^[A-Z][A-Za-z -]* Error: ")
 
 
@@ -41,11 +42,11 @@ def translate(error: duckdb.Error, columns: Iterable[str] = ()) -> WorkbenchErro
     text = str(error)
     first = _PREFIX.sub("", text.splitlines()[0] if text else type(error).__name__)
     if match := _TABLE.search(text):
-        return UsageError(f"no table {match[1]!r}", hint=nearest_table(match[1]))
+        return UsageError(f"no table {quoted(match[1])}", hint=nearest_table(match[1]))
     if match := _COLUMN.search(text):
         return _column_error(match[1] or match[2], text, columns)
     if match := _FUNCTION.search(text):
-        return UsageError(f"no function {match[2]!r}", hint=_suggested(text))
+        return UsageError(f"no function {quoted(match[2])}", hint=_suggested(text))
     if match := _UNBOUND.search(text):
         name = match[1].split(", ")[0]
         return UsageError(f"no value for ${name}", hint=f'sql(query, {{"{name}": ...}}) binds it')
@@ -65,7 +66,9 @@ def translate(error: duckdb.Error, columns: Iterable[str] = ()) -> WorkbenchErro
         return LakeError("the query was interrupted")
     if isinstance(error, duckdb.IOException | duckdb.InternalException | duckdb.FatalException):
         return LakeError(first, hint="`workbench doctor` looks at the lake; refresh() reads anew")
-    return UsageError(first, hint=_place(text))
+    # The text of a query may be in it, as long as it likes.
+    head = first if len(first) <= _LONGEST else f"{first[:_LONGEST]}…"
+    return UsageError(head, hint=_place(text))
 
 
 def _column_error(name: str, text: str, columns: Iterable[str]) -> UsageError:
@@ -75,7 +78,7 @@ def _column_error(name: str, text: str, columns: Iterable[str]) -> UsageError:
     if hint.startswith("known"):
         # Every column of the lake would help nobody.
         hint = f"nearest: {', '.join(near)}" if near else "`.schema TABLE` or DESCRIBE lists them"
-    return UsageError(f"no column {name!r}", hint=hint)
+    return UsageError(f"no column {quoted(name)}", hint=hint)
 
 
 def _suggested(text: str) -> str | None:

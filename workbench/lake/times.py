@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeAlias
 
-from workbench.errors import UsageError
+from workbench.errors import UsageError, quoted
 
 Moment: TypeAlias = datetime | date | str
 
@@ -32,7 +32,7 @@ def parse_moment(value: Moment, name: str = "as_of") -> datetime:
         value = _from_text(value.strip(), name)
     if isinstance(value, datetime):
         if str(value) == "NaT":  # pandas' missing time is a datetime, too
-            raise UsageError(f"{name} is not a time: {value!r}")
+            raise UsageError(f"{name} is not a time: {quoted(value)}")
         plain = datetime(
             value.year, value.month, value.day, value.hour, value.minute, value.second,
             value.microsecond, value.tzinfo or UTC,
@@ -41,7 +41,7 @@ def parse_moment(value: Moment, name: str = "as_of") -> datetime:
     if isinstance(value, date):
         return datetime.combine(value, time.max, UTC)
     raise UsageError(
-        f"{name} must be a time, got {type(value).__name__} {value!r}",
+        f"{name} must be a time, got {type(value).__name__} {quoted(value)}",
         hint="for example '2024-08-08' or '2024-08-08T12:00:00Z'",
     )
 
@@ -51,7 +51,7 @@ def _from_text(text: str, name: str) -> datetime | date:
         return date.fromisoformat(text) if len(text) == len("2024-08-08") else _time(text)
     except ValueError as error:
         raise UsageError(
-            f"{name} is not a time: {text!r}",
+            f"{name} is not a time: {quoted(text)}",
             hint="for example '2024-08-08' or '2024-08-08T12:00:00Z'",
         ) from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.contracts import topic_named
 from workbench.contracts.reader import Refused, read_record
 from workbench.contracts.records import EXECUTIONS
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.live_view.window import Row, Window
 from workbench.market.accounting import per_unit
 
@@ -225,5 +225,5 @@ def kind_named(name: str) -> Kind:
         if kind.name == name:
             return kind
     raise UsageError(
-        f"no live view {name!r}", hint=did_you_mean(str(name), [kind.name for kind in KINDS])
+        f"no live view {quoted(name)}", hint=did_you_mean(str(name), [kind.name for kind in KINDS])
     )

@@ -6,7 +6,7 @@ from workbench.contracts.records import QUOTE
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
-from workbench.market.question import EPOCH, TRADES, identity, moment_of, sql_of
+from workbench.market.question import EPOCH, TRADES, identity, moment_of, require_account, sql_of
 
 UNITS = {
     "symbols": "symbols held",
@@ -51,7 +51,8 @@ def exposure_by_sector(
     Raises
     ------
     UsageError
-        For an `account_id` or `as_of` that cannot be used.
+        For an account that no trade names; names the nearest. For an `as_of` that cannot be
+        used.
 
     Notes
     -----
@@ -63,6 +64,8 @@ def exposure_by_sector(
     >>> exposure_by_sector(session, "ACC-001").df()      # doctest: +SKIP
     """
     account = identity("account_id", account_id) if account_id is not None else None
+    if account is not None:
+        require_account(session, account)
     moment = moment_of(session, as_of)
     return session.result(
         sql_of("exposure_by_sector"),

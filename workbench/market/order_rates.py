@@ -65,7 +65,7 @@ def order_rates(
     --------
     >>> order_rates(session, by="venue").df()      # doctest: +SKIP
     """
-    group = choice("by", by, GROUPS)
+    group = choice("grouping", by, GROUPS)
     return session.result(
         sql_of("order_rates"),
         {"by": group, "executions": list(EXECUTIONS), **window(session, as_of, hours)},

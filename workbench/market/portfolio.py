@@ -18,7 +18,7 @@ from workbench.market.accounting import (
     per_unit,
     units,
 )
-from workbench.market.question import EPOCH, TRADES, identity, moment_of, sql_of
+from workbench.market.question import EPOCH, TRADES, identity, moment_of, require_account, sql_of
 
 UNITS = {
     "bought_qty": BASE,
@@ -83,7 +83,8 @@ def portfolio(
     Raises
     ------
     UsageError
-        For an `account_id` or `as_of` that cannot be used.
+        For an account that no trade names; names the nearest. For an `as_of` that cannot be
+        used.
 
     Notes
     -----
@@ -98,6 +99,8 @@ def portfolio(
     moment = moment_of(session, as_of)
     values = {"account_id": account, "as_of": moment or EPOCH}
     fills = session.arrow(sql_of("portfolio_fills"), values)
+    if not fills.num_rows:
+        require_account(session, account)
     marks = session.arrow(sql_of("portfolio_marks"), values)
     prices = dict(zip(marks["symbol"].to_pylist(), units(marks["price"]), strict=True))
     of_fill = (fills["symbol"].to_pylist(), units(fills["quantity"]), units(fills["price"]))

@@ -20,6 +20,7 @@ from workbench.market.question import (
     identity,
     midnight,
     moment_of,
+    require_account,
     sql_of,
     whole_number,
 )
@@ -87,7 +88,8 @@ def portfolio_history(
     Raises
     ------
     UsageError
-        For an `account_id`, `days`, `every` or `as_of` that cannot be used.
+        For an account that no trade names; names the nearest. For `days`, `every` or an `as_of`
+        that cannot be used.
 
     Notes
     -----
@@ -100,7 +102,7 @@ def portfolio_history(
     >>> portfolio_history(session, "ACC-001", days=7).df()      # doctest: +SKIP
     """
     account = identity("account_id", account_id)
-    length = INTERVALS[choice("every", every, INTERVALS)]
+    length = INTERVALS[choice("interval", every, INTERVALS)]
     listed = whole_number("days", days, 1, LONGEST_HISTORY_DAYS)
     moment = moment_of(session, as_of)
     bound = moment or EPOCH
@@ -109,8 +111,11 @@ def portfolio_history(
     except OverflowError as error:
         raise UsageError(f"no history of {listed} days ends at {bound}") from error
     values = {"account_id": account, "as_of": bound, "every_us": length // _TICK}
+    fills = _by_interval(session, "portfolio_history_fills", values, length)
+    if not fills:
+        require_account(session, account)
     rows = _history(
-        _by_interval(session, "portfolio_history_fills", values, length),
+        fills,
         _by_interval(session, "portfolio_history_marks", values, length),
         length,
         since=since,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.contracts.records import BASE, PREVIOUS_BOOK_MS, QUOTE
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
@@ -102,14 +102,22 @@ def spread_curve(
         caption=f"Order book of {name} by {minutes} min",
         figure="spread_and_imbalance",
     )
-    _require_book(session, name)
+    require_book(session, name)
     return result
 
 
-def _require_book(session: Session, symbol: str) -> None:
-    """A misspelt symbol would look like one without liquidity."""
+def require_book(session: Session, symbol: str) -> None:
+    """Refuse a symbol that never had an order book.
+
+    A misspelt symbol would look like one without liquidity.
+
+    Raises
+    ------
+    UsageError
+        Names the nearest.
+    """
     known = session.arrow(sql_of("known_book"), {"symbol": symbol})
     if known.num_rows == 0 or known.column("known")[0].as_py():
         return
     booked = session.arrow(sql_of("booked_symbols")).column("symbol").to_pylist()
-    raise UsageError(f"no order book of {symbol!r}", hint=did_you_mean(symbol.upper(), booked))
+    raise UsageError(f"no order book of {quoted(symbol)}", hint=did_you_mean(symbol, booked))

@@ -6,7 +6,7 @@ from workbench.contracts.records import BASE, QUOTE
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment
-from workbench.market.question import TRADES, choice, identity, moment_of, sql_of, window
+from workbench.market.question import TRADES, identity, moment_of, require_sector, sql_of, window
 
 UNITS = {
     "trade_count": "executions",
@@ -17,7 +17,6 @@ UNITS = {
     "last_price": QUOTE,
     "return_pct": "%",
 }
-UNKNOWN = "UNKNOWN"
 
 
 def symbol_performance(
@@ -65,8 +64,7 @@ def symbol_performance(
     """
     name = identity("sector", sector) if sector is not None else None
     if name is not None:
-        known = session.arrow(sql_of("sectors")).column("sector").to_pylist()
-        choice("sector", name, [*known, UNKNOWN])
+        require_sector(session, name)
     return session.result(
         sql_of("symbol_performance"),
         {"sector": name, **window(session, as_of, hours)},

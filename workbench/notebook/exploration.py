@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.lake.views import quote_name, quote_text
 
 #: Operators by the words they are shown with.
@@ -157,7 +157,7 @@ def _check(state: State, columns: Columns) -> None:
         named.append((state.of, state.measure))
     for name, what in named:
         if name not in columns:
-            said = f"no column {name!r}" if name else f"choose a column for {what}"
+            said = f"no column {quoted(name)}" if name else f"choose a column for {what}"
             raise UsageError(said, hint=did_you_mean(name, list(columns)) if name else None)
     for value, known in (
         (state.measure, MEASURES),
@@ -165,7 +165,7 @@ def _check(state: State, columns: Columns) -> None:
         *((each.operator, OPERATORS) for each in state.filters),
     ):
         if value not in known:
-            raise UsageError(f"no choice {value!r}", hint=did_you_mean(value, known))
+            raise UsageError(f"no choice {quoted(value)}", hint=did_you_mean(value, known))
     if len(set(state.group)) != len(state.group) or len(state.group) > 2:
         raise UsageError("group by one column, or by two that differ")
     if state.measure in ("sum", "avg", "median") and not is_number(columns[state.of]):

@@ -47,8 +47,8 @@ class Freshness:
     age_s: float | None
     limits: FreshnessLimits
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as report.json keeps it."""
+    def as_json(self, clock: str = "the start of the run") -> dict[str, Any]:
+        """Return it as report.json keeps it; `clock` is what its words call the clock."""
         return {
             "grade": self.grade,
             "table": self.table,
@@ -58,16 +58,16 @@ class Freshness:
             "age_s": self.age_s,
             "degraded_after_s": self.limits.degraded_after.total_seconds(),
             "stale_after_s": self.limits.stale_after.total_seconds(),
-            "words": self.in_words(),
+            "words": self.in_words(clock),
         }
 
-    def in_words(self) -> str:
+    def in_words(self, clock: str = "the start of the run") -> str:
         """Return the grade and what it rests on, as one line."""
         if self.newest_event is None:
             return f"{self.grade}: {self.table} has no rows"
         if self.age_s is None:
             return f"{self.grade}: {self.table} has no rows up to the as-of"
-        than = "the as-of" if self.against == "as-of" else "the start of the run"
+        than = "the as-of" if self.against == "as-of" else clock
         if not self.age_s:
             return f"{self.grade}: {self.table} reaches {than}"
         return f"{self.grade}: {self.table} ends {show_span(self.age_s)} before {than}"

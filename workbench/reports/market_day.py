@@ -78,8 +78,12 @@ def enriched_totals(session: Session, day: Day) -> Result:
 
 
 def largest_account(session: Session, day: Day) -> str | None:
-    """Return the account that traded the most notional, or None when nobody did."""
+    """Return the account that traded the most notional, or None where there are no accounts.
+
+    Where none traded on the day, it is the first by name of those that the lake has.
+    """
     rows = ask(session, "largest_account", day.bounds).rows()
+    rows = rows or ask(session, "first_account", {}).rows()
     return rows[0][0] if rows else None
 
 

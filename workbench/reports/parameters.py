@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.lake.times import parse_moment
 from workbench.reports.freshness import FreshnessLimits
+from workbench.reports.known_values import InLake
 
 
 def _moment(value: Any) -> Any:
@@ -31,6 +32,11 @@ def _words(value: Any) -> Any:
 #: A moment of event time, as text or as a time; a date means its end, UTC.
 When = Annotated[datetime, BeforeValidator(_moment)]
 Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_words)]
+#: Names that the pinned tables have to know.
+Symbol = Annotated[Name, InLake("symbol")]
+Book = Annotated[Name, InLake("book")]
+Account = Annotated[Name, InLake("account")]
+Sector = Annotated[Name, InLake("sector")]
 
 #: Only what the accounting asks for: a count of a topic misspelt would be checked by nobody.
 Counts = Annotated[
@@ -52,8 +58,8 @@ class MarketDayParameters(ReportParameters, frozen=True):
     """What market_day takes."""
 
     top: int = Field(default=10, ge=1, le=50, description="Symbols in the ranking.")
-    symbol: Name = Field(default=None, description="Symbol drawn; the largest when left out.")
-    account_id: Name = Field(
+    symbol: Symbol = Field(default=None, description="Symbol drawn; the largest when left out.")
+    account_id: Account = Field(
         default=None, description="Account shown; the one that traded most when left out."
     )
     raw_counts: Counts = None
@@ -63,7 +69,7 @@ class OrderbookLiquidityParameters(ReportParameters, frozen=True):
     """What orderbook_liquidity takes."""
 
     top: int = Field(default=10, ge=1, le=50, description="Symbols listed.")
-    symbol: Name = Field(
+    symbol: Book = Field(
         default=None, description="Symbol shown; the one with the most snapshots when left out."
     )
     minutes: int = Field(default=30, ge=1, le=1440, description="Length of a bucket of the day.")
@@ -83,7 +89,7 @@ class DataQualityParameters(ReportParameters, frozen=True):
 class PortfolioParameters(ReportParameters, frozen=True):
     """What portfolio takes."""
 
-    account_id: Name = Field(
+    account_id: Account = Field(
         default=None, description="Account; the one that traded most in these days when left out."
     )
     days: int = Field(default=30, ge=1, le=366, description="Days of history.")
@@ -98,7 +104,7 @@ class SectorsParameters(ReportParameters, frozen=True):
     hours: float = Field(
         default=24, gt=0, le=24 * 366, description="Length of the window that ends at as_of."
     )
-    sector: Name = Field(
+    sector: Sector = Field(
         default=None, description="Sector shown in detail; the most traded when left out."
     )
     top: int = Field(default=15, ge=1, le=500, description="Symbols listed of it.")
@@ -112,7 +118,7 @@ class VolumeAnomaliesParameters(ReportParameters, frozen=True):
         default=3, gt=0, le=100, description="Z-score from which a volume is unusual."
     )
     top: int = Field(default=10, ge=1, le=30, description="Symbols listed.")
-    symbol: Name = Field(
+    symbol: Symbol = Field(
         default=None, description="Symbol shown through the day; the most unusual when left out."
     )
     bucket: Literal["1m", "5m", "15m"] = Field(
@@ -173,7 +179,8 @@ def parse_parameters(spec: ReportSpec, given: Mapping[str, Any]) -> ReportParame
     for name in given:
         if name not in known:
             raise UsageError(
-                f"report {spec.name} has no parameter {name!r}", hint=did_you_mean(name, known)
+                f"report {spec.name} has no parameter {quoted(name)}",
+                hint=did_you_mean(name, known),
             )
     try:
         return spec.parameters.model_validate(dict(given))
@@ -181,6 +188,6 @@ def parse_parameters(spec: ReportSpec, given: Mapping[str, Any]) -> ReportParame
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"parameter {where}: {first['msg']}, got {first.get('input')!r}",
+            f"parameter {where}: {first['msg']}, got {quoted(first.get('input'))}",
             hint=f"`workbench report show {spec.name} --parameters` lists what it takes",
         ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import workbench
 from workbench.config import Settings
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.reports.parameters import REPORTS, ReportSpec
 from workbench.reports.typed_cell import spec_of_notebook
 
@@ -59,7 +59,7 @@ def report_named(settings: Settings, name: str) -> ReportSpec:
                 )
             return found
     known = [spec.name for spec in all_reports(settings)]
-    raise UsageError(f"no report {name!r}", hint=did_you_mean(name, known))
+    raise UsageError(f"no report {quoted(name)}", hint=did_you_mean(name, known))
 
 
 def check_name(name: str) -> str:
@@ -77,7 +77,7 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a report",
+            f"{quoted(name)} cannot be the name of a report",
             hint="letters, digits, _ and -, at most 64; for example my_day",
         )
     return name

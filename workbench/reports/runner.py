@@ -28,6 +28,7 @@ from workbench.reports.code import OWN, code_of, versions
 from workbench.reports.context import handed_over
 from workbench.reports.execute import Execution, execute
 from workbench.reports.freshness import grade, limits_of
+from workbench.reports.known_values import check_values
 from workbench.reports.lock import one_run
 from workbench.reports.page import page_of
 from workbench.reports.parameters import ReportSpec, parse_parameters
@@ -94,7 +95,8 @@ def run_report(
     Raises
     ------
     UsageError
-        For an unknown report or parameter, or a wrong type, before anything runs.
+        For an unknown report or parameter, a wrong type, or a symbol, account or sector that the
+        lake does not have, before anything runs.
     LakeError
         When there is no data to report on.
     StaleData
@@ -123,6 +125,7 @@ def run_report(
     clock = Stopwatch()
     # Open until the snapshots are tagged: its lease keeps expiry away from them.
     with open_session(settings) as session:
+        check_values(session, asked)
         as_of = asked.as_of or session.newest_event("market.trades")
         if as_of is None:
             raise LakeError(
@@ -143,7 +146,7 @@ def run_report(
                 found = earlier_run(settings, spec.name, source, values, session.pins)
                 if found is not None:
                     found = _with_pdf(found) if pdf and found.pdf is None else found
-                    return replace(found, freshness=freshness.as_json())
+                    return replace(found, freshness=freshness.as_json("now"))
             order = Order(
                 spec, source, values, as_of, now, session.snapshots, freshness.as_json(),
                 cell_timeout_s or settings.reports.cell_timeout_s,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from workbench.config import Settings
-from workbench.errors import UsageError, ValidationFailed, did_you_mean
+from workbench.errors import UsageError, ValidationFailed, did_you_mean, quoted
 
 NOTEBOOK, PAGE, SUMMARY, PDF = "notebook.ipynb", "report.html", "report.json", "report.pdf"
 #: The reference data as the run saw it: it is no table and has no snapshots.
@@ -33,7 +34,8 @@ class ReportRun:
     cached
         Whether an earlier run was found that is this one: nothing was run.
     freshness
-        The age of its data as it is now, where it was asked for now; its page has that of then.
+        The age of its data as it is now, where it was asked for now. The page and report.json keep
+        that of the run: they are a record.
     """
 
     folder: Path
@@ -69,6 +71,12 @@ class ReportRun:
     def figures(self) -> dict[str, Any]:
         """The named figures; decimals as exact text."""
         return {figure["name"]: figure["value"] for figure in self.summary["figures"]}
+
+    @property
+    def newest_commit(self) -> datetime | None:
+        """The time of the newest commit it has pinned, UTC; None where all tables were empty."""
+        commits = [one.get("committed_at") for one in self.summary.get("sources", [])]
+        return max((datetime.fromisoformat(each) for each in commits if each), default=None)
 
     @property
     def failed_checks(self) -> list[dict[str, Any]]:
@@ -126,17 +134,19 @@ def find_run(settings: Settings, wanted: str) -> ReportRun:
         back = int(match["back"] or 0)
         if back >= len(named):
             raise UsageError(
-                f"no run {wanted!r}",
+                f"no run {quoted(wanted)}",
                 hint=f"{match['name']} has {len(named)} runs, the oldest ~{len(named) - 1}",
             )
         return named[back]
     if len(found) == 1 and wanted:
         return found[0]
     if found:
-        raise UsageError(f"{len(found)} runs start with {wanted!r}", hint="give more of the id")
+        raise UsageError(
+            f"{len(found)} runs start with {quoted(wanted)}", hint="give more of the id"
+        )
     known = list(dict.fromkeys([*(run.summary["name"] for run in runs), *(r.id for r in runs)]))
     raise UsageError(
-        f"no run {wanted!r}",
+        f"no run {quoted(wanted)}",
         hint=did_you_mean(wanted, known[:10]) if known else "`workbench report run market_day`",
     )
 

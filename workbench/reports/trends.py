@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from workbench.config import Settings
-from workbench.errors import UsageError, did_you_mean
+from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.lake.database import PinnedDatabase
 from workbench.lake.result import Result
 from workbench.reports.runs import list_runs
@@ -44,10 +44,10 @@ def trend(settings: Settings, name: str, figure: str, *, all_runs: bool = False)
     if not rows.num_rows:
         runs = list_runs(settings, name)
         if not runs:
-            raise UsageError(f"report {name!r} has no runs", hint="`workbench report list`")
+            raise UsageError(f"report {quoted(name)} has no runs", hint="`workbench report list`")
         known = dict.fromkeys(one["name"] for run in runs for one in run.summary["figures"])
         raise UsageError(
-            f"no run of {name} has a figure {figure!r}", hint=did_you_mean(figure, [*known])
+            f"no run of {name} has a figure {quoted(figure)}", hint=did_you_mean(figure, [*known])
         )
     units = sorted({str(unit) for unit in rows["unit"].to_pylist()})
     return Result(

@@ -22,6 +22,7 @@ from pydantic import BeforeValidator, Field, create_model
 
 from workbench.errors import UsageError
 from workbench.reports.freshness import FreshnessLimits
+from workbench.reports.known_values import InLake
 from workbench.reports.parameters import ReportParameters, ReportSpec, When
 
 #: Types that an annotation may name.
@@ -33,6 +34,10 @@ TYPES: dict[str, Any] = {
     "Decimal": Decimal,
     "date": date,
     "datetime": When,
+    # Names that the lake has to know when it is run.
+    "Symbol": Annotated[str, Field(max_length=200), InLake("symbol")],
+    "Account": Annotated[str, Field(max_length=200), InLake("account")],
+    "Sector": Annotated[str, Field(max_length=200), InLake("sector")],
 }
 #: Bounds that NAME.toml may set for a parameter.
 _BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
