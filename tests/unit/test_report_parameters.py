@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from workbench.cli import cli
 from workbench.config import Settings, load_settings
 from workbench.errors import StaleData, UsageError
 from workbench.reports.freshness import FreshnessLimits, grade, limits_of
@@ -161,7 +163,10 @@ def test_what_is_no_report_is_not_listed(settings: Settings) -> None:
 
 def test_a_new_report_is_a_report(settings: Settings) -> None:
     new_report(settings, "my_day")
-    assert report_named(settings, "my_day").title == "My day"
+    made = report_named(settings, "my_day")
+    assert made.title == "My day"
+    with pytest.raises(UsageError, match=r"parameter top: .* less than or equal to 50, got '1000'"):
+        parse_parameters(made, {"top": "1000"})
     for name, expected in (
         ("my_day", "is there already"),
         ("market_day", "ships with the workbench"),
@@ -220,3 +225,21 @@ def test_limits_are_the_reports_own_unless_the_settings_say_otherwise(tmp_path: 
     assert limits_of(settings, "mine", own) == FreshnessLimits(
         60 * seconds, 30 * seconds, "market.price_alerts"
     )
+
+
+def test_report_new_says_what_to_do_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(settings.project))
+    done = CliRunner().invoke(cli, ["report", "new", "my_day"], catch_exceptions=False)
+    assert done.stdout == f"{settings.project / 'notebooks' / 'my_day.ipynb'}\n"
+    assert "workbench report run my_day\n" in done.stderr
+
+
+def test_bounds_that_are_there_already_are_nobody_elses(settings: Settings) -> None:
+    file = settings.project / "notebooks" / "my_day.toml"
+    file.parent.mkdir()
+    file.write_text("# mine")
+    with pytest.raises(UsageError, match=r"my_day\.toml is there already"):
+        new_report(settings, "my_day")
+    assert file.read_text() == "# mine" and not file.with_suffix(".ipynb").exists()

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+from tests.unit.lake_rows import rows_of
+from tests.unit.market_lake import book
 from workbench import figures
 from workbench.cli.report import command
 from workbench.config import Settings
@@ -33,6 +35,8 @@ from workbench.errors import (
 )
 from workbench.ingest.reference import own_file
 from workbench.lake.session import open_session
+from workbench.lake.times import show_moment
+from workbench.lake.write import append
 from workbench.reports.checks import Check, show, tolerance_of
 from workbench.reports.lock import ReportIsRunning, one_run
 from workbench.reports.parameters import REPORTS, parse_parameters
@@ -42,6 +46,7 @@ from workbench.reports.rerunning import rerun
 from workbench.reports.runner import run_report
 from workbench.reports.runs import ReportRun, find_run, list_runs
 from workbench.reports.tables import Column, as_html, as_text
+from workbench.reports.template import new_report
 from workbench.reports.verify import verify
 
 SETUP = """
@@ -320,6 +325,79 @@ def test_a_wrong_parameter_is_an_error_before_anything_runs(traded, given, expec
     with pytest.raises(UsageError, match=expected):
         run_report(traded, "market_day", given)
     assert not (traded.project / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("report", "given", "expected"),
+    [
+        (
+            "market_day",
+            {"symbol": "APPL"},
+            "parameter symbol: no symbol 'APPL': did you mean 'AAPL'",
+        ),
+        ("volume_anomalies", {"symbol": "APPL"}, "no symbol 'APPL'"),
+        ("portfolio", {"account_id": "ACC-2"}, "parameter account_id: no account 'ACC-2'.*'ACC-1'"),
+        ("market_day", {"account_id": "acc-1"}, "no account 'acc-1': did you mean 'ACC-1'"),
+        (
+            "sectors",
+            {"sector": "Enrgy"},
+            "parameter sector: no sector 'Enrgy': did you mean 'Energy'",
+        ),
+        ("orderbook_liquidity", {"symbol": "APPL"}, "parameter symbol: no order book of 'APPL'"),
+    ],
+)
+def test_a_name_that_the_pinned_tables_do_not_have_is_an_error_before_anything_runs(
+    traded, report, given, expected
+):
+    backfill(traded, [trade(3)[:-1] + b',"account_id":"ACC-1"}'])
+    append(traded, "market.orderbook_metrics", rows_of("market.orderbook_metrics", [book(0)]))
+    with pytest.raises(UsageError, match=expected) as error:
+        run_report(traded, report, given)
+    assert error.value.exit_code == 2
+    assert not (traded.project / "reports").exists()
+
+
+def test_names_of_a_report_of_ones_own_are_looked_for_by_their_type(traded):
+    new_report(traded, "mine")
+    with pytest.raises(UsageError, match="parameter symbols: no symbol 'APPL': did you mean"):
+        run_report(traded, "mine", {"symbols": "AAPL,APPL"})
+    with pytest.raises(UsageError, match=r"parameter top: .* greater than or equal to 1, got '0'"):
+        run_report(traded, "mine", {"top": "0"})
+    assert not (traded.project / "reports").exists()
+
+
+def test_a_kept_run_is_named_with_how_fresh_the_data_is_now(traded, notebook, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(traded.project))
+    notebook('report.check("x", 1, other=1)')
+    # Fresh within a hundred years, stale today.
+    for name in ("DEGRADED", "STALE"):
+        monkeypatch.setenv(f"WORKBENCH_REPORTS__{name}_AFTER_S", str(100 * 366 * 86_400))
+    first = CliRunner().invoke(command, ["run", "market_day"])
+    events, commits = re.search(
+        r"events up to (.*), in .* committed up to (.*)", first.output
+    ).groups()
+    assert events == "2024-08-09 00:00:00.002 UTC"
+    with open_session(traded) as session:
+        assert commits == show_moment(session.as_of)
+    for name in ("DEGRADED", "STALE"):
+        monkeypatch.delenv(f"WORKBENCH_REPORTS__{name}_AFTER_S")
+    again = CliRunner().invoke(command, ["run", "market_day"])
+    assert "not run again" in again.stderr
+    assert re.search(
+        r"^stale: market\.trades ends \d+ d before now; its page keeps .* of its run, fresh$",
+        again.stderr, re.MULTILINE,
+    )  # fmt: skip
+    [told] = json.loads(CliRunner().invoke(command, ["run", "market_day", "--json"]).stdout)
+    assert (told["cached"], told["freshness"], told["freshness on page"]) == (
+        True,
+        "stale",
+        "fresh",
+    )
+    [kept] = list_runs(traded)
+    assert told["committed up to"] == kept.newest_commit.isoformat()
+    page = kept.html.read_text()
+    assert "fresh: market.trades" in page and "stale" not in page.split("</style>")[-1]
+    assert "<dt>events up to</dt>" in page and "<dt>commits up to</dt>" in page
 
 
 def test_parameters_are_typed():

@@ -8,10 +8,11 @@ import click
 
 from workbench.cli import report_runs, report_schedule
 from workbench.cli.output import format_options, print_json, print_rows, progress
-from workbench.errors import UsageError
+from workbench.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from workbench.reports.parameters import ReportSpec
+    from workbench.reports.runs import ReportRun
 
 
 @click.group()
@@ -28,7 +29,7 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     for item in given:
         name, equals, value = item.partition("=")
         if not equals:
-            raise UsageError(f"-p {item!r} has no value", hint="write -p name=value")
+            raise UsageError(f"-p {quoted(item)} has no value", hint="write -p name=value")
         if name in parameters:
             raise UsageError(f"-p {name} is given twice", hint="give it once")
         parameters[name] = value
@@ -38,7 +39,12 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 @command.command()
 @click.argument("name")
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
-@click.option("--as-of", help="Moment of event time the report is about; short for -p as_of=...")
+@click.option(
+    "--as-of",
+    metavar="TIME",
+    help="Events up to this moment, ISO 8601, UTC; a date means its end. Not the time of commits, "
+    "as in `workbench sql`: the snapshots are always the newest. Short for -p as_of=...",
+)
 @click.option("--force", is_flag=True, help="Run it though nothing has changed since a kept run.")
 @click.option("--wait", is_flag=True, help="Wait where the same report is being run already.")
 @click.option("--require-fresh", is_flag=True, help="Run nothing on stale data: exit code 4.")
@@ -60,7 +66,8 @@ def run(
 ) -> None:
     """Run the report NAME on the newest snapshots and keep it under reports/.
 
-    A run whose code, parameters and data are unchanged is not run again: the earlier one is named.
+    A run whose code, parameters and data are unchanged is not run again: the earlier one is named,
+    with how fresh its data is now. Its page keeps the grade of its run.
     Exit code 3 when one of its checks failed, 5 when a cell raised; the page is written first.
 
     \b
@@ -89,23 +96,41 @@ def run(
         cell_timeout_s=cell_timeout,
         timeout_s=timeout,
     )
-    told = done.summary
+    told, now = done.summary, done.freshness or done.summary["freshness"]
     passed = len(told["checks"]) - len(done.failed_checks)
-    row = (
-        done.id,
-        told["as_of"],
-        f"{passed} of {len(told['checks'])}",
-        (done.freshness or told["freshness"])["grade"],
-        str(done.pdf if pdf else done.html),
-    )
-    columns = ("run", "as_of", "checks passed", "freshness", "page")
-    print_rows(columns, [row], form or "table")
+    row = {
+        "run": done.id,
+        "as_of": told["as_of"],
+        "checks passed": f"{passed} of {len(told['checks'])}",
+        "freshness": now["grade"],
+        "page": str(done.pdf if pdf else done.html),
+    }
+    if form is not None:
+        # For programs: what the lines below say to people.
+        row |= {
+            "freshness on page": told["freshness"]["grade"],
+            "committed up to": done.newest_commit,
+            "cached": done.cached,
+        }
+    print_rows(tuple(row), [tuple(row.values())], form or "table")
+    if form is None:
+        click.echo(_two_clocks(done))
     if done.cached:
         click.echo(
-            f"not run again: code, parameters and data are those of {done.id} (--force runs it)",
+            f"not run again: code, parameters and data are those of {done.id} (--force runs it)\n"
+            f"{now['words']}; its page keeps the grade of its run, {told['freshness']['grade']}",
             err=True,
         )
     done.raise_for_checks()
+
+
+def _two_clocks(run: ReportRun) -> str:
+    """Up to when events count, and up to when commits do: `--as-of` bounds the events."""
+    from workbench.lake.times import parse_moment, show_moment
+
+    events = show_moment(parse_moment(run.summary["as_of"]))
+    commits = show_moment(run.newest_commit) if run.newest_commit else "no commit"
+    return f"events up to {events}, in the snapshots committed up to {commits}"
 
 
 @command.command("list")
@@ -162,6 +187,20 @@ def _kind(schema: dict[str, Any]) -> str:
     return f"{kind} {low}..{high}" if (low, high) != ("", "") else kind
 
 
+def _digits(value: Any, form: str | None) -> Any:
+    """A number of report.json with the digits people read; exact in every form for programs."""
+    from decimal import Decimal, InvalidOperation
+
+    from workbench.lake.table_text import for_people
+
+    if form is not None or not isinstance(value, str | float):
+        return value
+    try:
+        return for_people(Decimal(str(value)))
+    except InvalidOperation:
+        return value
+
+
 @command.command()
 @click.argument("run")
 @click.option("--checks", "what", flag_value="checks", help="Only the checks.")
@@ -199,13 +238,19 @@ def show(run: str, what: str | None, form: str | None) -> None:
         click.echo(f"{told['title']}  {told['run']}  as of {told['as_of']}  {told['verdict']}")
         click.echo(f"{kept.html}\n")
     if what in (None, "figures"):
-        rows = [(f["name"], f["value"], f["unit"]) for f in told["figures"]]
+        rows = [(f["name"], _digits(f["value"], form), f["unit"]) for f in told["figures"]]
         print_rows(("figure", "value", "unit"), rows, form or "table")
     if what is None:
         click.echo()
     if what in (None, "checks"):
         checks = [
-            (c["name"], "passed" if c["passed"] else "FAILED", c["value"], c["other"], c["source"])
+            (
+                c["name"],
+                "passed" if c["passed"] else "FAILED",
+                # All digits of one that has failed: the difference may be in the last.
+                *(_digits(c[name], form if c["passed"] else "json") for name in ("value", "other")),
+                c["source"],
+            )
             for c in told["checks"]
         ]
         print_rows(("check", "verdict", "value", "other", "second path"), checks, form or "table")

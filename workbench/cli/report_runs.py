@@ -222,6 +222,8 @@ def prune(
 def new(name: str, title: str | None) -> None:
     """Write notebooks/NAME.ipynb: a report that runs at once and is yours to change.
 
+    Bounds of its parameters are in NAME.toml beside it.
+
     \b
     Examples:
       workbench report new my_day --title "My day"
@@ -231,6 +233,12 @@ def new(name: str, title: str | None) -> None:
     from workbench.reports.template import new_report
 
     click.echo(str(new_report(load_settings(), name, title)))
+    click.echo(
+        f"it runs as it is: workbench report run {name}\n"
+        "open it in JupyterLab to make it yours; what it takes: "
+        f"workbench report show {name} --parameters",
+        err=True,
+    )
 
 
 COMMANDS = (rerun, diff, check, open_command, trend, prune, new)

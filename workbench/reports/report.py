@@ -244,9 +244,9 @@ class Report:
         committed = self.session.tables().pl()["committed_at"].max()
         assert committed is None or isinstance(committed, datetime)
         lines = {
-            "as of": show_moment(self.as_of) if self.as_of else "no data",
+            "events up to": show_moment(self.as_of) if self.as_of else "no data",
             "newest event": _moment(self.session.newest_event("market.trades")),
-            "newest commit": _moment(committed),
+            "commits up to": _moment(committed),
             "freshness": self._freshness["words"] if self._freshness else "not graded",
             "verdict": verdict,
         }

@@ -18,7 +18,7 @@ What this report answers, in one sentence. One UTC day of trading, up to the min
 _PARAMETERS = """\
 as_of: str | None = None  # moment of event time; the newest trade when None
 top: int = 5  # symbols in the table
-symbols: list[str] = []  # symbols of interest; all when empty
+symbols: list["Symbol"] = []  # symbols of interest; all when empty
 snapshots = {}  # set by the run: the snapshot of every table"""
 _OPEN = """\
 import workbench as wb
@@ -74,6 +74,14 @@ report.check(
 )"""
 
 
+#: Bounds of the parameters, beside the notebook.
+_BOUNDS = """\
+[parameters.top]
+ge = 1
+le = 50
+"""
+
+
 def new_report(settings: Settings, name: str, title: str | None = None) -> Path:
     """Write a notebook that is a report already, to be changed.
 
@@ -82,7 +90,8 @@ def new_report(settings: Settings, name: str, title: str | None = None) -> Path:
     settings
         The settings in force.
     name
-        Name of the report: the notebook is ``notebooks/NAME.ipynb`` in the project's folder.
+        Name of the report: the notebook is ``notebooks/NAME.ipynb`` in the project's folder, with
+        the bounds of its parameters in ``NAME.toml``.
     title
         Its title; made from the name when None.
 
@@ -100,8 +109,10 @@ def new_report(settings: Settings, name: str, title: str | None = None) -> Path:
     path = settings.project / NOTEBOOKS / f"{check_name(name)}.ipynb"
     if name in [spec.name for spec in REPORTS]:
         raise UsageError(f"report {name!r} ships with the workbench", hint="choose another name")
-    if path.exists():
-        raise UsageError(f"{path} is there already", hint="choose another name, or remove it")
+    bounds = path.with_suffix(".toml")
+    for file in (path, bounds):
+        if file.exists():
+            raise UsageError(f"{file} is there already", hint="choose another name, or remove it")
     title = (title or name.replace("_", " ").replace("-", " ").capitalize()).strip()
     quoted = title.replace("\\", "\\\\").replace('"', '\\"')
     compared, ignored = ["nbval-check-output"], ["nbval-ignore-output"]
@@ -126,6 +137,7 @@ def new_report(settings: Settings, name: str, title: str | None = None) -> Path:
         "nbformat_minor": 5,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
+    bounds.write_text(_BOUNDS, encoding="utf-8")
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
