@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
 
 from tests.faults.kills import kill
 from tests.integration.support import Messages, produce, trade_event, wait_until
@@ -10,6 +14,8 @@ from workbench import live
 from workbench.broker import topics
 from workbench.broker.clients import make_producer, topic_name
 from workbench.config import Settings
+from workbench.contracts import topic_named
+from workbench.ingest.json_text import json_rows
 from workbench.live_view.state import Phase
 from workbench.live_view.view import LiveView
 from workbench.stack import Stack
@@ -91,3 +97,124 @@ def test_one_frame_reads_to_the_end_and_leaves_nothing(settings: Settings) -> No
     assert "20 messages so far" in frame.status and "20 rows in the window" in frame.status
     assert "Price from 100.00 to 119.00" in frame.figures[0].layout.meta["alt"]
     assert "no data" in live("orderbook", settings=settings).figures[0].layout.meta["alt"]
+
+
+# ---------------------------------------------------------------- the other kinds
+
+D = Decimal
+#: 2024-06-03 13:06 UTC, in milliseconds.
+MINUTE_MS = 1_717_419_960_000
+
+
+def send(settings: Settings, topic: str, *rows: dict[str, Any]) -> None:
+    """Send records as the contract of the topic writes them."""
+    contract = topic_named(topic)
+    columns = {name: pa.array([row[name] for row in rows]) for name in rows[0]}
+    values = json_rows(columns, contract.record).to_pylist()
+    keys = [row[str(contract.key)].encode() for row in rows]
+    produce(settings, topic, list(zip(keys, values, strict=True)))
+
+
+def shown(view: LiveView, *columns: str, figure: int = 0) -> list[tuple[str, ...]]:
+    """The rows a figure draws, as it tells them to those who cannot see it."""
+    meta = view.figures[figure].layout.meta or {}
+    table = meta.get("table") or {"columns": [], "rows": []}
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    return [tuple(row[name] for name in columns) for row in rows]
+
+
+def window(minute: int, first: int, *, symbol: str = "AAPL", **values: Any) -> dict[str, Any]:
+    """A partial result of a window of a minute, made of two executions."""
+    low, high = sorted((values["open_price"], values["close_price"]))
+    start = MINUTE_MS + 60_000 * minute
+    return {
+        "symbol": symbol, "window_start": start, "window_end": start + 60_000,
+        "window_size": "1m", "total_volume": D(2), "total_value": D(low + high),
+        "vwap": D(low + high) / 2, "trade_count": 2, "buy_count": 1, "sell_count": 1,
+        "buy_sell_ratio": D(1), "high_price": D(high), "low_price": D(low),
+        "open_time": start + first, "open_offset": first, "close_time": start + first + 1,
+        "close_offset": first + 1, "late": first > 5, "computed_at": start + 61_000,
+        "open_price": D(values["open_price"]), "close_price": D(values["close_price"]),
+    }  # fmt: skip
+
+
+def test_aggregates_are_candles_of_merged_windows(settings: Settings) -> None:
+    topics.apply(settings)
+    columns = ("window_start", "open_price", "high_price", "low_price", "close_price",
+               "total_volume", "vwap")  # fmt: skip
+    with live("aggregates", "AAPL", settings=settings, interactive=True) as view:
+        send(
+            settings, "analytics.trade-aggregates",
+            window(0, 0, open_price=100, close_price=104),
+            window(0, 0, symbol="KO", open_price=60, close_price=61),
+            window(1, 2, open_price=104, close_price=102),
+        )  # fmt: skip
+        first = ("2024-06-03 13:06:00", "100", "104", "100", "104", "2", "102")
+        second = ("2024-06-03 13:07:00", "104", "104", "102", "102", "2", "103")
+        wait_until(lambda: shown(view, *columns) == [first, second], "two windows")
+        # A late execution is a further row of its window.
+        send(settings, "analytics.trade-aggregates", window(0, 9, open_price=90, close_price=96))
+        merged = ("2024-06-03 13:06:00", "100", "104", "90", "96", "4", "97.5")
+        wait_until(lambda: shown(view, *columns) == [merged, second], "the merged window")
+        view.symbol = "KO"
+        assert shown(view, "close_price") == [("61",)]
+
+
+def test_alerts_of_all_symbols_are_a_timeline(settings: Settings) -> None:
+    topics.apply(settings)
+    columns = ("detected_at", "symbol", "direction", "severity", "current_price", "pct_change")
+
+    def alert(number: int, symbol: str, direction: str, severity: str) -> dict[str, Any]:
+        return {
+            "alert_id": f"a{number}", "alert_type": "PRICE_MOVEMENT", "symbol": symbol,
+            "direction": direction, "baseline_price": D(100), "current_price": D(100 + number),
+            "pct_change": D(number), "window_start_ms": MINUTE_MS,
+            "detected_at_ms": MINUTE_MS + 1000 * number, "severity": severity,
+        }  # fmt: skip
+
+    with live("alerts", settings=settings, interactive=True) as view:
+        send(settings, "alerts.price-movement", alert(3, "AAPL", "UP", "MEDIUM"))
+        first = ("2024-06-03 13:06:03", "AAPL", "UP", "MEDIUM", "103", "3")
+        wait_until(lambda: shown(view, *columns) == [first], "an alert")
+        send(settings, "alerts.price-movement", alert(12, "BTCUSDT", "DOWN", "CRITICAL"))
+        second = ("2024-06-03 13:06:12", "BTCUSDT", "DOWN", "CRITICAL", "112", "12")
+        wait_until(lambda: shown(view, *columns) == [first, second], "the next")
+        assert view.symbol is None
+        view.symbol = "BTCUSDT"
+        assert shown(view, *columns) == [second]
+
+
+def test_an_order_book_is_its_newest_depth_and_its_metrics_over_time(settings: Settings) -> None:
+    topics.apply(settings)
+
+    def book(number: int, bid: int) -> dict[str, Any]:
+        levels = [(D(bid - n), D(n + 1)) for n in range(3)]
+        return {
+            "symbol": "BTCUSDT", "timestamp_ms": MINUTE_MS + 1000 * number,
+            "bids": [{"price": price, "quantity": size} for price, size in levels],
+            "asks": [{"price": D(bid + 2), "quantity": D(5)}],
+        }  # fmt: skip
+
+    def metrics(number: int, spread: str, imbalance: str) -> dict[str, Any]:
+        return {
+            "symbol": "BTCUSDT", "timestamp_ms": MINUTE_MS + 1000 * number,
+            "spread_bps": D(spread), "imbalance_5": D(imbalance),
+            "source_partition": 0, "source_offset": number,
+        }  # fmt: skip
+
+    depth = ("side", "price", "quantity")
+    spread = ("event_time", "spread_bps", "imbalance_5")
+    with live("orderbook", settings=settings, interactive=True) as view:
+        send(settings, "raw.orderbook", book(0, 99), book(1, 49))
+        levels = [("bid", "49", "1"), ("bid", "48", "2"), ("bid", "47", "3"), ("ask", "51", "5")]
+        wait_until(lambda: shown(view, *depth) == levels, "the newest book")
+        assert view.symbol == "BTCUSDT"
+        send(
+            settings, "analytics.orderbook", metrics(0, "200", "0.0909"), metrics(1, "400", "-0.5")
+        )
+        told = [
+            ("2024-06-03 13:06:00", "200.0", "0.0909"),
+            ("2024-06-03 13:06:01", "400.0", "-0.5"),
+        ]
+        wait_until(lambda: shown(view, *spread, figure=1) == told, "spread and imbalance")
+        assert shown(view, *depth) == levels
