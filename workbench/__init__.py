@@ -51,7 +51,13 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+        from workbench.errors import did_you_mean
+
+        hint = did_you_mean(name, [*__all__])
+        raise AttributeError(
+            f"module 'workbench' has no attribute {name!r}"
+            + (f": {hint}" if hint.startswith("did") else "")
+        )
     module, attribute = _LAZY[name]
     loaded = import_module(module)
     return getattr(loaded, attribute) if attribute else loaded

@@ -21,7 +21,7 @@ import workbench as wb
 from tests.unit.conftest import Land
 from tests.unit.lake_rows import trade
 from workbench.config import Settings
-from workbench.errors import LakeError, UsageError
+from workbench.errors import LakeError, QueryTimeout, UsageError
 from workbench.lake.result import Result
 from workbench.notebook import current
 
@@ -302,3 +302,16 @@ def test_a_table_of_a_result_is_accessible(shell: InteractiveShell) -> None:
     assert html.count("<caption") == 1
     assert html.count('<th scope="col"') == 2
     assert "market.trades @" in html
+
+
+def test_a_magic_has_a_time_limit_where_one_is_given(shell: InteractiveShell) -> None:
+    endless = "SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE a.range % 7 = b.range"
+    for text in (f"%sql --timeout 0.2 {endless}", f"%%sql x << --timeout=0.2 -o df\n{endless}"):
+        with pytest.raises(QueryTimeout, match=r"took longer than 0\.2 s"):
+            run(shell, text)
+    with pytest.raises(QueryTimeout):
+        wb.sql(endless, timeout_s=0.2).rows()
+    assert run(shell, "%sql --timeout 60 SELECT 1 AS a").rows() == [(1,)]
+    for wrong in ("soon", "0", "nan"):
+        with pytest.raises(UsageError, match="seconds"):
+            run(shell, f"%sql --timeout {wrong} SELECT 1")

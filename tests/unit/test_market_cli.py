@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from tests.unit.market_lake import MarketLake
 from workbench import market as questions
-from workbench.cli import cli
+from workbench.cli import cli, main
 from workbench.cli.quality import QUESTIONS
 from workbench.lake.session import Session
+from workbench.lake.table_text import for_people, shown
 
 CALLS: list[tuple[list[str], str, dict[str, Any]]] = [
     (["vwap", "AAPL"], "vwap_curve", {"symbol": "AAPL"}),
@@ -98,3 +99,64 @@ def test_options_of_a_history_and_of_positions_do_not_mix(words: list[str]) -> N
 def test_an_unknown_word_is_refused() -> None:
     done = CliRunner().invoke(cli, ["quality", "gap"])
     assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "line", [["portfolio", "A11"], ["portfolio", "A11", "--history", "1d"], ["exposure", "A11"]]
+)
+def test_a_misspelt_account_is_an_error_of_usage(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(line)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: no account 'A11': did you mean 'A1'?\n"
+
+
+def test_a_moment_before_the_data_says_where_it_begins() -> None:
+    done = CliRunner().invoke(cli, ["portfolio", "A1", "--as-of", "2001-01-01"])
+    assert done.stdout.splitlines()[-2].startswith("0 rows")
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("first data: market.trades begins at 2024-07-2")
+    assert last.endswith("UTC, after the as-of")
+    assert (
+        json.loads(CliRunner().invoke(cli, ["top", "--as-of", "2001-01-01", "--json"]).stdout) == []
+    )
+
+
+class Terminal:
+    """Says that it is one, and how wide."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr("workbench.cli.answers.sys", self)
+
+    @property
+    def stdout(self) -> Terminal:
+        return self
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_table_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = CliRunner().invoke(cli, ["portfolio", "A1"]).stdout
+    Terminal(monkeypatch, 80)
+    table, rule, *_, hidden, count = (
+        CliRunner().invoke(cli, ["portfolio", "A1"]).stdout.splitlines()
+    )
+    assert len(table) <= 80 and len(rule) <= 80 and "average_cost" not in table
+    assert "more columns (--wide or --json shows them): " in hidden and "cost_basis" in hidden
+    assert count.startswith("5 rows")
+    assert CliRunner().invoke(cli, ["portfolio", "A1", "--wide"]).stdout == whole
+    assert "unrealised_fifo" in whole.splitlines()[0]
+
+
+def test_money_has_the_digits_people_read_and_json_has_all(market_session: Session) -> None:
+    table = CliRunner().invoke(cli, ["portfolio", "A1"]).stdout
+    told = json.loads(CliRunner().invoke(cli, ["portfolio", "A1", "--json"]).stdout)
+    exact = questions.portfolio(market_session, "A1").arrow().to_pylist()
+    assert [row["net_cost"] for row in told] == [as_json(row["net_cost"]) for row in exact]
+    for row in exact:
+        assert f" {shown(for_people(row['net_cost']))} " in table
+        assert as_json(row["net_cost"]) not in table

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -22,12 +23,13 @@ from workbench.config import Settings, load_settings
 from workbench.contracts import TABLES
 from workbench.contracts.records import EXECUTIONS, STATUSES
 from workbench.contracts.types import duckdb_type
-from workbench.errors import LakeError, UsageError
+from workbench.errors import LakeError, QueryTimeout, UsageError
 from workbench.lake.catalog import load_catalog
 from workbench.lake.session import Session, open_session
-from workbench.lake.times import parse_moment
+from workbench.lake.times import parse_moment, show_moment
 from workbench.lake.views import DERIVED
 from workbench.lake.write import append
+from workbench.market import top_symbols
 
 COUNT = "SELECT count(*) FROM market.trades"
 
@@ -420,3 +422,88 @@ def test_a_moment_is_read_one_way() -> None:
     for wrong in ("yesterday", "", "2024-13-01", "2024-08-08T25:00", 5, pd.NaT):
         with pytest.raises(UsageError, match="as_of"):
             parse_moment(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("query", [5, None, ["FROM market.trades"], b"SELECT 1"])
+def test_a_query_is_text(session: Session, query: Any) -> None:
+    with pytest.raises(UsageError) as error:
+        session.sql(query)
+    assert str(error.value).startswith(f"a query is text, got {type(query).__name__} {query!r}: ")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["FROM {}", "SELECT {} FROM market.trades", "SELECT {}(1)", "{}"],
+)
+def test_a_long_name_is_cut_in_an_error(session: Session, query: str) -> None:
+    with pytest.raises(UsageError) as error:
+        session.sql(query.format("x" * 5000))
+    assert len(str(error.value)) < 600
+    assert "…" in str(error.value)
+
+
+def test_a_moment_before_the_first_commit_says_when_that_was(lake: Settings, land: Land) -> None:
+    land(trade(1))
+    with open_session(lake, as_of="2001-01-01") as past, open_session(lake) as now:
+        first = now.pins["market.trades"].committed_at
+        assert first is not None
+        hint = f"first data: market.trades was first committed at {show_moment(first)}; the as-of"
+        for query in ("FROM market.trades", "SELECT count(*) FROM market.trades"):
+            result = past.sql(query)
+            assert repr(result).splitlines()[-1].startswith(hint)
+            assert hint in result._repr_html_()
+            assert "first data" not in repr(now.sql(query))
+        assert "first data" not in repr(now.sql("FROM market.trades WHERE symbol = 'KO'"))
+        # A table that nobody ever wrote to has no first data.
+        assert "first data" not in repr(past.sql("FROM market.price_alerts"))
+
+
+def test_a_moment_before_the_first_event_says_when_that_was(session: Session, land: Land) -> None:
+    land(trade(1, event_time=at(1)), trade(2, event_time=at(2)))
+    session.refresh()
+    begins = f"first data: market.trades begins at {show_moment(at(1))}, after the as-of"
+    early, later = top_symbols(session, as_of=at(0)), top_symbols(session, as_of=at(1))
+    assert repr(early).splitlines()[-1] == begins and begins in early._repr_html_()
+    assert "first data" not in repr(later)
+
+
+#: Takes for ever, for a person.
+ENDLESS = (
+    "SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE (a.range + b.range) % 7 = 3"
+)
+
+
+@pytest.mark.parametrize("ask", ["rows", "__repr__", "statement", "EXPLAIN ANALYZE "])
+def test_a_query_that_takes_too_long_is_ended(session: Session, ask: str) -> None:
+    with pytest.raises(QueryTimeout, match=r"took longer than 0\.2 s and was ended") as error:
+        if ask == "statement":
+            session.sql(f"CREATE TEMP TABLE t AS {ENDLESS}", timeout_s=0.2)
+        elif ask.startswith("EXPLAIN"):
+            session.sql(f"{ask}{ENDLESS}", timeout_s=0.2)
+        else:
+            getattr(session.sql(ENDLESS, timeout_s=0.2), ask)()
+    assert error.value.exit_code == 124
+    # The session goes on, and nothing of the limit is left.
+    assert session.sql("SELECT 1").rows() == [(1,)]
+    assert "workbench-deadline" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_limit_that_is_not_reached_changes_nothing(session: Session) -> None:
+    assert session.sql("SELECT 42 AS a", timeout_s=60).rows() == [(42,)]
+    with pytest.raises(UsageError, match="no table"):
+        session.sql("FROM nothing", timeout_s=60)
+    for wrong in (0, -1, "5", float("nan"), float("inf"), True):
+        with pytest.raises(UsageError, match="timeout_s must be seconds above 0"):
+            session.sql("SELECT 1", timeout_s=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("params", [5, "AAPL", {"AAPL"}])
+def test_values_are_a_list_or_a_mapping(session: Session, params: Any) -> None:
+    with pytest.raises(UsageError, match="values are a list or a mapping, got"):
+        session.sql("SELECT * FROM market.trades WHERE symbol = $symbol", params)
+
+
+def test_a_misspelt_part_of_the_package_names_the_nearest() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'explor': did you mean 'explore'"):
+        _ = workbench.explor
+    assert not hasattr(workbench, "__path__x")

@@ -310,3 +310,20 @@ def test_a_bound_that_duckdb_does_not_take_is_an_error_of_usage(
         assert isinstance(error, UsageError)
         assert "duckdb.memory_limit" in str(error)
         assert f"got {value!r}" in str(error)
+
+
+def test_a_statement_has_a_time_limit_where_one_is_given(
+    project: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    endless = "SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE a.range % 7 = b.range"
+    with pytest.raises(SystemExit) as end:
+        main(["sql", "--timeout", "0.2", "-c", f"SELECT 1 AS first; {endless}; SELECT 2 AS third"])
+    assert end.value.code == 124
+    printed = capsys.readouterr()
+    assert "first" in printed.out and "third" not in printed.out
+    assert printed.err == (
+        "error: the query took longer than 0.2 s and was ended: "
+        "give it more time, or ask for less\n"
+    )
+    assert run("--timeout", "60", "-c", "SELECT 1 AS a", "--csv").output == "a\n1\n"
+    assert run("--timeout", "0", "-c", "SELECT 1").exit_code == 2

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
 @click.argument("account", required=False)
 @as_of_option
-@format_options
+@answer_options
 def command(account: str | None, as_of: str | None, form: str | None) -> None:
     """Print the exposure of ACCOUNT to each sector; of all accounts when left out."""
     from workbench.market import exposure_by_sector

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
@@ -18,7 +17,7 @@ from workbench.cli.output import format_options
 )
 @click.option("--hours", default=24.0, show_default=True, help="Length of the window.")
 @as_of_option
-@format_options
+@answer_options
 def command(by: str, hours: float, as_of: str | None, form: str | None) -> None:
     """Print fill, cancel and reject rates of orders."""
     from workbench.market import order_rates

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
@@ -19,7 +18,7 @@ from workbench.cli.output import format_options
 )
 @click.option("--days", type=int, help="Days of history.  [default: 30]")
 @as_of_option
-@format_options
+@answer_options
 def command(
     account: str,
     open_only: bool,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
@@ -19,7 +18,7 @@ from workbench.cli.output import format_options
 )
 @click.option("--days", default=30, show_default=True, help="Days of history before the day.")
 @as_of_option
-@format_options
+@answer_options
 def command(symbol: str, bucket: str, days: int, as_of: str | None, form: str | None) -> None:
     """Print the share of SYMBOL's volume by time of day, against the days before."""
     from workbench.market import volume_profile

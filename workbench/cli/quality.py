@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 #: What can be asked for, the question that answers, and what of the options it takes.
 QUESTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -27,7 +26,7 @@ QUESTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 @click.option("--minutes", type=int, help="Shortest gap that is listed: 5.")
 @click.option("--symbol", metavar="SYMBOL", help="Gaps of this symbol only.")
 @as_of_option
-@format_options
+@answer_options
 def command(what: str, form: str | None, **options: Any) -> None:
     """Print how much of the data is duplicate, late, refused, silent or unknown.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
 @click.argument("symbol")
 @click.option("--minutes", default=5, show_default=True, help="Length of a bucket.")
 @as_of_option
-@format_options
+@answer_options
 def command(symbol: str, minutes: int, as_of: str | None, form: str | None) -> None:
     """Print spread, depth and imbalance of SYMBOL's order book over the day."""
     from workbench.market import spread_curve

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.answers import print_result
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer_options, print_result
 
 
 def _read(text: str | None, file: Path | None) -> str:
@@ -53,15 +52,23 @@ def _read(text: str | None, file: Path | None) -> str:
 @click.option(
     "--as-of",
     metavar="TIME",
-    help="Read the snapshots committed up to then, ISO 8601, UTC; a date means its end.",
+    help="Read the snapshots committed up to then, ISO 8601, UTC; a date means its end. Not the "
+    "time of events: that is WHERE event_time <= ...",
 )
-@format_options
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End a statement that takes longer: exit code 124. No limit without it.",
+)
+@answer_options
 def command(
     text: str | None,
     file: Path | None,
     saved: str | None,
     params: tuple[str, ...],
     as_of: str | None,
+    timeout: float | None,
     form: str | None,
 ) -> None:
     """Ask in DuckDB SQL: market.trades, market.executions and the others (`.tables`).
@@ -73,6 +80,7 @@ def command(
     \b
     workbench sql -c "FROM market.trades WHERE symbol = $symbol LIMIT 5" -p symbol=AAPL
     workbench sql --as-of 2024-08-08 -f questions.sql --csv
+    workbench sql --timeout 30 -c "SELECT count(DISTINCT order_id) FROM market.trades"
     workbench sql -c "FROM market.trades JOIN 'data/watchlist.csv' USING (symbol)"
     """
     from workbench.cli.values import bound, check_used, parse_values
@@ -88,7 +96,7 @@ def command(
 
             if values:
                 raise UsageError("-p needs -c, -f or -q", hint="in the shell: .run NAME x=1")
-            Shell(session, form).run()
+            Shell(session, form, timeout).run()
             return
         if saved is not None:
             from workbench.cli.saved_queries import SavedQueries
@@ -109,4 +117,5 @@ def command(
         wanted = [session.parameters(statement) for statement in statements]
         check_used(values, [name for names in wanted for name in names])
         for statement, names in zip(statements, wanted, strict=True):
-            print_result(session.sql(statement, bound(values, names)), form)
+            result = session.sql(statement, bound(values, names), timeout_s=timeout)
+            print_result(result, form)

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from workbench.cli.answers import print_result
+from workbench.cli.answers import WIDE, print_result, terminal_width
 from workbench.cli.output import print_rows
 from workbench.cli.saved_queries import SavedQueries
 from workbench.cli.sql_prompt import Prompt, prompt_for
 from workbench.cli.values import bound, check_used, parse_values
-from workbench.errors import UsageError, WorkbenchError, did_you_mean
+from workbench.errors import UsageError, WorkbenchError, did_you_mean, quoted
 from workbench.lake.completion import complete
 from workbench.lake.names import all_tables, require_table, units_of
+from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.views import quote_name
 
@@ -39,16 +40,19 @@ class Shell:
     session
         A session for text that somebody typed: read-only.
     form
-        ``csv``, ``json`` or ``md``; None prints tables.
+        ``csv``, ``json`` or ``md``; None and ``wide`` print tables.
+    timeout_s
+        Seconds a statement may take; no limit when None.
     """
 
-    def __init__(self, session: Session, form: str | None) -> None:
+    def __init__(self, session: Session, form: str | None, timeout_s: float | None = None) -> None:
         self.session = session
         self.form = form
+        self.timeout_s = timeout_s
         self.saved = SavedQueries(session.settings)
         self._last = ""
         self._commands: dict[str, Callable[[str], None]] = {
-            ".tables": lambda _: click.echo(repr(self.session.tables())),
+            ".tables": lambda _: self.show(self.session.tables()),
             ".schema": self.schema,
             ".save": self.save,
             ".run": self.run_saved,
@@ -91,12 +95,18 @@ class Shell:
         """Answer the statements of a text."""
         for statement in self.session.statements(text):
             wanted = self.session.parameters(statement)
-            result = self.session.sql(statement, bound(values or {}, wanted))
+            result = self.session.sql(
+                statement, bound(values or {}, wanted), timeout_s=self.timeout_s
+            )
             # The shell shows what a repr shows; -c and --csv print every row.
-            if self.form is None and not statement.lower().startswith("explain"):
-                click.echo(repr(result))
+            if self.form in (None, WIDE) and not statement.lower().startswith("explain"):
+                self.show(result)
             else:
                 print_result(result, self.form)
+
+    def show(self, result: Result) -> None:
+        """Print what a repr shows, as wide as the terminal is."""
+        click.echo(result.text(terminal_width(self.form)))
 
     def dot(self, line: str) -> None:
         """Run a dot command."""
@@ -104,7 +114,7 @@ class Shell:
         name = name.rstrip(";")
         if name not in self._commands:
             known = [*self._commands, ".quit"]
-            raise UsageError(f"no command {name!r}", hint=did_you_mean(name, known))
+            raise UsageError(f"no command {quoted(name)}", hint=did_you_mean(name, known))
         self._commands[name](argument.strip().rstrip(";"))
 
     def schema(self, name: str) -> None:
@@ -124,7 +134,7 @@ class Shell:
         if not self._last:
             raise UsageError("nothing was asked yet", hint="answer a statement, then .save NAME")
         if option not in ("", "replace"):
-            raise UsageError(f"no option {option!r}", hint=".save NAME replace")
+            raise UsageError(f"no option {quoted(option)}", hint=".save NAME replace")
         click.echo(self.saved.save(name, self._last, replace=option == "replace"))
 
     def run_saved(self, argument: str) -> None:
@@ -134,7 +144,7 @@ class Shell:
         try:
             name, *texts = shlex.split(argument) or [""]
         except ValueError as error:
-            raise UsageError(f"{argument!r} cannot be read: {error}") from error
+            raise UsageError(f"{quoted(argument)} cannot be read: {error}") from error
         query, values = self.saved.read(name), parse_values(texts)
         check_used(values, self._wanted(query))
         self.ask(query, values)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
 @click.option("-n", "--count", default=20, show_default=True, help="How many symbols.")
 @click.option("--hours", default=24.0, show_default=True, help="Length of the window.")
 @as_of_option
-@format_options
+@answer_options
 def command(count: int, hours: float, as_of: str | None, form: str | None) -> None:
     """Print the symbols with the largest volume."""
     from workbench.market import top_symbols

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from workbench.cli.answers import answer, as_of_option
-from workbench.cli.output import format_options
+from workbench.cli.answers import answer, answer_options, as_of_option
 
 
 @click.command()
 @click.argument("symbol")
 @as_of_option
-@format_options
+@answer_options
 def command(symbol: str, as_of: str | None, form: str | None) -> None:
     """Print the day of SYMBOL by the minute, with the VWAP of the day so far."""
     from workbench.market import vwap_curve

@@ -19,6 +19,7 @@ from workbench.config import Settings
 from workbench.errors import LakeError, UsageError
 from workbench.ingest.reference import REQUIRED, read_symbols, symbols_in_force
 from workbench.lake import views
+from workbench.lake.deadline import deadline
 from workbench.lake.guard import check_reads_only
 from workbench.lake.locations import local_path
 from workbench.lake.macros import load_macros
@@ -190,13 +191,15 @@ class PinnedDatabase:
             raise translate(error) from error
         return sorted({name for statement in statements for name in statement.named_parameters})
 
-    def bind(self, sql: str, parameters: Parameters = None) -> None:
+    def bind(self, sql: str, parameters: Parameters = None, timeout_s: float | None = None) -> None:
         """Let DuckDB check names, types and parameters of a query without running it."""
         explained = re.match(r"\s*EXPLAIN\b", sql, re.IGNORECASE) is not None
         plan = sql if explained else f"EXPLAIN {sql}"
         try:
             cursor = self.cursor()
-            cursor.execute(plan) if parameters is None else cursor.execute(plan, parameters)
+            # EXPLAIN ANALYZE runs it.
+            with deadline(cursor, timeout_s):
+                cursor.execute(plan) if parameters is None else cursor.execute(plan, parameters)
         except duckdb.Error as error:
             raise translate(error, self.columns_named(sql)) from error
 
@@ -223,11 +226,20 @@ class PinnedDatabase:
         except duckdb.Error as error:
             raise translate(error, self.columns_named(sql)) from error
 
-    def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
-        """Return the rows of one statement."""
+    def arrow(
+        self, sql: str, parameters: Parameters = None, timeout_s: float | None = None
+    ) -> pa.Table:
+        """Return the rows of one statement.
+
+        Raises
+        ------
+        QueryTimeout
+            When it takes longer than it was given.
+        """
         began = time.monotonic()
         try:
-            return self.execute(sql, parameters).to_arrow_table()
+            with deadline(self.cursor(), timeout_s):
+                return self.execute(sql, parameters).to_arrow_table()
         except duckdb.Error as error:
             raise translate(error, self.columns_named(sql)) from error
         finally:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from workbench.errors import QueryTimeout
 from workbench.lake.database import Parameters, PinnedDatabase
+from workbench.lake.empty_past import why_empty
 from workbench.lake.query_text import QueryText
 from workbench.lake.sqlerrors import translate
-from workbench.lake.table_text import html_table, text_table
+from workbench.lake.table_text import html_table, rounded, text_table
 from workbench.lake.times import show_moment
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Result:
         The rows, where they are known already.
     figure
         Name of the function of `workbench.figures` that draws these rows.
+    timeout_s
+        Seconds it may take to read the rows; no limit when None.
     """
 
     def __init__(
@@ -68,8 +72,10 @@ class Result:
         caption: str = "",
         table: pa.Table | None = None,
         figure: str = "",
+        timeout_s: float | None = None,
     ) -> None:
         self._database = database
+        self._timeout_s = timeout_s
         self._figure = figure
         self._parameters = parameters
         self._table = table
@@ -90,7 +96,7 @@ class Result:
         """Return the rows as an Arrow table; decimals and times as they are in the lake."""
         with self._lock:
             if self._table is None:
-                self._table = self._database.arrow(self.sql, self._parameters)
+                self._table = self._database.arrow(self.sql, self._parameters, self._timeout_s)
             return self._table
 
     def pl(self) -> pl.DataFrame:
@@ -151,7 +157,9 @@ class Result:
         if self._preview is None:
             limited = f"SELECT * FROM (\n{self.sql.rstrip().rstrip(';')}\n) LIMIT {SHOWN_ROWS + 1}"
             try:
-                self._preview = self._database.arrow(limited, self._parameters)
+                self._preview = self._database.arrow(limited, self._parameters, self._timeout_s)
+            except QueryTimeout:
+                raise
             except Exception:
                 # EXPLAIN and the like are no sub-queries; their answers are short.
                 return self.arrow().slice(0, SHOWN_ROWS + 1)
@@ -166,10 +174,11 @@ class Result:
             if self._table is None and preview.num_rows <= SHOWN_ROWS and not named_twice:
                 self._table = preview
 
-    def _shown(self) -> tuple[list[tuple[Any, ...]], str]:
+    def _shown(self) -> tuple[list[list[Any]], str]:
         """The rows of a repr, and how many there are as far as that is known."""
         head = self._head()
-        rows = list(zip(*(column.to_pylist() for column in head.columns), strict=True))
+        columns = (column.to_pylist() for column in head.columns)
+        rows = rounded(head.column_names, zip(*columns, strict=True), self.units)
         if len(rows) <= SHOWN_ROWS:
             return rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
         total = f"{self._table.num_rows:,}" if self._table is not None else "more"
@@ -229,19 +238,37 @@ class Result:
         ]
         return " · ".join([moment, *tables])
 
-    def __repr__(self) -> str:
+    def text(self, width: int | None = None) -> str:
+        """Return what a repr shows: the first rows and where they come from.
+
+        Parameters
+        ----------
+        width
+            Characters of a line: columns that do not fit are named below instead.
+        """
         rows, count = self._shown()
         caption = f"{self.caption}\n" if self.caption else ""
-        table = text_table(self._head().column_names, rows, self.units)
-        return f"{caption}{table}\n{count} · {self.provenance()}"
+        table = text_table(self._head().column_names, rows, self.units, width=width)
+        hint = self.why_empty(len(rows))
+        last = f"\n{hint}" if hint else ""
+        return f"{caption}{table}\n{count} · {self.provenance()}{last}"
+
+    def why_empty(self, rows: int) -> str:
+        """Return a line that says from when on there is data, where the rows are of before."""
+        pins = [self._database.pins[name] for name in self.snapshots]
+        return why_empty(pins, self.as_of, rows)
+
+    def __repr__(self) -> str:
+        return self.text()
 
     def _repr_html_(self) -> str:
         rows, count = self._shown()
+        notes = [count, self.provenance(), self.why_empty(len(rows))]
         return html_table(
             self._head().column_names,
             rows,
             self.units,
             caption=self.caption or "Query result",
-            note=f"{count} · {self.provenance()}",
+            note=" · ".join(note for note in notes if note),
             one_line=True,
         )

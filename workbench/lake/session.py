@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from workbench.config import Settings, load_settings
-from workbench.errors import UsageError
+from workbench.errors import UsageError, quoted
 from workbench.lake import views
 from workbench.lake.database import Parameters, PinnedDatabase
+from workbench.lake.deadline import seconds
 from workbench.lake.maintenance.leases import hold
 from workbench.lake.pins import Pin, resolve
 from workbench.lake.report_runs import DOC as REPORT_RUNS_DOC
@@ -108,7 +109,9 @@ class Session:
             self._databases.add(database)
         return database
 
-    def sql(self, query: str, params: Parameters = None) -> Result:
+    def sql(
+        self, query: str, params: Parameters = None, *, timeout_s: float | None = None
+    ) -> Result:
         """Ask in DuckDB SQL.
 
         Parameters
@@ -117,6 +120,9 @@ class Session:
             One statement. Tables are ``market.trades`` and the others of `tables`.
         params
             Values for ``?`` (a list) or ``$name`` (a mapping); they are bound, never pasted.
+        timeout_s
+            Seconds it may take, each time it is asked; no limit when None. What is made of
+            `Result.rel` has none.
 
         Returns
         -------
@@ -128,10 +134,22 @@ class Session:
         ------
         UsageError
             For a mistake in the query, in one line, with "did you mean".
+        QueryTimeout
+            When it takes longer than `timeout_s`.
         LakeError
             Where the lake or the machine is in the way.
         """
-        database = self._database
+        database, limit = self._database, seconds(timeout_s)
+        if not isinstance(query, str):
+            raise UsageError(
+                f"a query is text, got {type(query).__name__} {quoted(query)}",
+                hint='for example "FROM market.trades LIMIT 5"',
+            )
+        if isinstance(params, str) or not isinstance(params, Mapping | Sequence | None):
+            raise UsageError(
+                f"values are a list or a mapping, got {type(params).__name__} {quoted(params)}",
+                hint='for example {"symbol": "AAPL"} for $symbol',
+            )
         if not query.strip().rstrip(";").strip():
             raise UsageError("the query is empty", hint="for example FROM market.trades LIMIT 5")
         kind = database.kind(query)
@@ -139,10 +157,12 @@ class Session:
         table = None
         if kind == "query":
             database.check(query)
-            database.bind(query, params)
+            database.bind(query, params, limit)
         else:
-            table = database.arrow(query, params)
-        return self.result(query, params, tables=tables, table=table, database=database)
+            table = database.arrow(query, params, limit)
+        return self.result(
+            query, params, tables=tables, table=table, database=database, timeout_s=limit
+        )
 
     def statements(self, text: str) -> list[str]:
         """Split a text at the semicolons that end statements, as DuckDB's parser sees them.
@@ -176,6 +196,7 @@ class Session:
         table: pa.Table | None = None,
         database: PinnedDatabase | None = None,
         figure: str = "",
+        timeout_s: float | None = None,
     ) -> Result:
         """Return a result of this session's pins; what the helpers answer with.
 
@@ -193,6 +214,8 @@ class Session:
             The pins the rows belong to; the session's current ones when None.
         figure
             Name of the function of `workbench.figures` that `Result.plot` draws the rows with.
+        timeout_s
+            Seconds it may take to read the rows.
         """
         of = database or self._database
         return Result(
@@ -205,6 +228,7 @@ class Session:
             caption=caption,
             table=table,
             figure=figure,
+            timeout_s=timeout_s,
         )
 
     def arrow(self, sql: str, params: Parameters = None) -> pa.Table:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from html import escape
 from typing import Any
 
+from workbench.contracts.records import BASE, QUOTE
 from workbench.terminal import escape as escape_controls
 
 #: Longer values are cut in a repr; `rows()` has all of them.
 LONGEST_VALUE = 60
+#: Exact ones have up to 16 decimals; what people read has fewer.
+_ROUNDED_UNITS = (BASE, QUOTE)
+#: Columns left out that are named.
+_NAMED = 12
 
 
 def shown(value: Any, longest: int | None = LONGEST_VALUE) -> str:
@@ -40,6 +45,39 @@ def shown(value: Any, longest: int | None = LONGEST_VALUE) -> str:
     return text[: longest - 1] + "…"
 
 
+def rounded(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], units: Mapping[str, str]
+) -> list[list[Any]]:
+    """Return rows with money and quantities rounded half-up to the digits people read.
+
+    Of 10,000 and more it is 2 decimals, of 1 and more 4, of less 8. Other values, and columns whose
+    unit is not known, stay as they are.
+
+    >>> rounded(["cost", "share"], [[Decimal("12345.678"), Decimal("1.23456")]],
+    ...         {"cost": "quote currency", "share": "%"})
+    [[Decimal('12345.68'), Decimal('1.23456')]]
+    """
+    coarse = [units.get(name) in _ROUNDED_UNITS for name in columns]
+    return [
+        [for_people(value) if each else value for value, each in zip(row, coarse, strict=True)]
+        for row in rows
+    ]
+
+
+def for_people(value: Any) -> Any:
+    """Return a decimal with the digits people read; see `rounded`. Other values as they are.
+
+    >>> for_people(Decimal("0.1234567891")), for_people(Decimal("-7.00005")), for_people(12345)
+    (Decimal('0.12345679'), Decimal('-7.0001'), 12345)
+    """
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return value
+    digits = 2 if abs(value) >= 10_000 else 4 if abs(value) >= 1 else 8
+    if -int(value.as_tuple().exponent) <= digits:
+        return value
+    return value.quantize(Decimal(1).scaleb(-digits), context=Context(60, ROUND_HALF_UP))
+
+
 def _is_number(values: Sequence[Any]) -> bool:
     present = [value for value in values if value is not None]
     return bool(present) and all(
@@ -53,24 +91,50 @@ def text_table(
     rows: Sequence[Sequence[Any]],
     units: Mapping[str, str],
     longest: int | None = LONGEST_VALUE,
+    width: int | None = None,
 ) -> str:
-    """Return the rows as text: names, units where there are any, a rule, the values."""
+    """Return the rows as text: names, units where there are any, a rule, the values.
+
+    With `width` the last columns that do not fit into so many characters are left out, and a line
+    below says which.
+    """
     numeric = [_is_number([row[i] for row in rows]) for i in range(len(columns))]
     lines = [[escape_controls(name) for name in columns]]
     if any(name in units for name in columns):
         lines.append([f"[{units[name]}]" if name in units else "" for name in columns])
     body = [[shown(value, longest) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in [*lines, *body]) for i in range(len(columns))]
+    fitting = _fitting(widths, width)
 
     def text(line: Sequence[str]) -> str:
         cells = [
             cell.rjust(width) if number else cell.ljust(width)
             for cell, width, number in zip(line, widths, numeric, strict=True)
         ]
-        return "  ".join(cells).rstrip()
+        return "  ".join(cells[:fitting]).rstrip()
 
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([*map(text, lines), rule, *map(text, body)])
+    rule = "  ".join("-" * width for width in widths[:fitting])
+    return "\n".join([*map(text, lines), rule, *map(text, body), *_left_out(lines[0][fitting:])])
+
+
+def _fitting(widths: Sequence[int], width: int | None) -> int:
+    """How many of the first columns fit; one at least."""
+    total, count = -2, 0
+    for each in widths:
+        total += each + 2
+        if width is not None and count and total > width:
+            return count
+        count += 1
+    return count
+
+
+def _left_out(names: Sequence[str]) -> list[str]:
+    """The line that names the columns left out; the first few, where they are many."""
+    if not names:
+        return []
+    shown_names = [*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])]
+    count = f"{len(names)} more column{'' if len(names) == 1 else 's'}"
+    return [f"{count} (--wide or --json shows them): {', '.join(shown_names)}"]
 
 
 def html_table(

@@ -86,7 +86,13 @@ def session_at(as_of: Moment | None = None, snapshot: tuple[str, str] | None = N
         return found
 
 
-def sql(query: str, params: Parameters = None, *, as_of: Moment | None = None) -> Result:
+def sql(
+    query: str,
+    params: Parameters = None,
+    *,
+    as_of: Moment | None = None,
+    timeout_s: float | None = None,
+) -> Result:
     """Ask in DuckDB SQL; what ``%sql`` and ``%%sql`` do.
 
     Parameters
@@ -98,6 +104,8 @@ def sql(query: str, params: Parameters = None, *, as_of: Moment | None = None) -
     as_of
         Read the snapshots committed up to then; the notebook's own when None. A date means its
         end, UTC.
+    timeout_s
+        Seconds it may take; no limit when None.
 
     Returns
     -------
@@ -110,7 +118,7 @@ def sql(query: str, params: Parameters = None, *, as_of: Moment | None = None) -
     >>> wb.sql("SELECT count(*) FROM market.trades WHERE symbol = $symbol",
     ...        {"symbol": "AAPL"})                                      # doctest: +SKIP
     """
-    return session_at(as_of).sql(query, params)
+    return session_at(as_of).sql(query, params, timeout_s=timeout_s)
 
 
 def refresh() -> Session:

@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from workbench.errors import UsageError, WorkbenchError, did_you_mean
+from workbench.errors import UsageError, WorkbenchError, did_you_mean, quoted
 from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.notebook.arguments import Arguments, parse_line
@@ -27,12 +27,13 @@ Ask the pinned tables in DuckDB SQL.
     %sql SELECT count(*) FROM market.trades
     top = %sql SELECT symbol, price FROM market.trades WHERE symbol = $symbol
 
-    %%sql [NAME <<] [-o df|pl|arrow|rel] [--as-of TIME] [--debug]
+    %%sql [NAME <<] [-o df|pl|arrow|rel] [--as-of TIME] [--timeout SECONDS] [--debug]
     SELECT ...
 
 NAME <<    put the answer into a variable instead of showing it
 -o         as a pandas or Polars frame, an Arrow table or a DuckDB relation
 --as-of    read the snapshots committed up to then; a date means its end, UTC
+--timeout  end a statement that takes longer than this; no limit without it
 --debug    show the traceback of an error
 
 $name is bound to the variable of that name, never pasted into the text. The functions are
@@ -71,7 +72,7 @@ class Magics:
 
     def _answer(self, arguments: Arguments, text: str) -> Any:
         session = session_at(_moment(arguments.as_of, self.shell.user_ns))
-        result = self._result(session, text)
+        result = self._result(session, text, arguments.timeout_s)
         if arguments.form is not None:
             return _in_form(result, arguments.form)
         if arguments.name is None:
@@ -79,13 +80,14 @@ class Magics:
             result.columns  # noqa: B018
         return result
 
-    def _result(self, session: Session, text: str) -> Result:
+    def _result(self, session: Session, text: str, timeout_s: float | None) -> Result:
         statements = session.statements(text) if text else []
         if not statements:
             raise UsageError("nothing to ask", hint="for example: %sql FROM market.trades LIMIT 5")
         for statement in statements[:-1]:
-            session.sql(statement, self._values(session, statement))
-        return session.sql(statements[-1], self._values(session, statements[-1]))
+            session.sql(statement, self._values(session, statement), timeout_s=timeout_s)
+        last = statements[-1]
+        return session.sql(last, self._values(session, last), timeout_s=timeout_s)
 
     def _values(self, session: Session, statement: str) -> dict[str, Any] | None:
         names = session.parameters(statement)
@@ -107,7 +109,7 @@ def _value(name: str, variables: Mapping[str, Any]) -> Any:
         hint = did_you_mean(name, known)
         # Every name of a notebook would help nobody.
         raise UsageError(
-            f"no variable {name!r} for ${name}",
+            f"no variable {quoted(name)} for ${name}",
             hint=hint if hint.startswith("did") else f"set {name} = ... before",
         )
     value = variables[name]

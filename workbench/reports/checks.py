@@ -8,6 +8,8 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
+from workbench.lake.table_text import for_people
+
 Value = int | float | Decimal | str | None
 
 
@@ -69,18 +71,19 @@ class Check:
         return {**told, "passed": self.passed}
 
     def in_words(self) -> str:
-        """Return the check as one line of text.
+        """Return the check as one line of text; one that has failed with all its digits.
 
         >>> Check("volume", Decimal("4.50"), Decimal("4.5"), "shares").in_words()
         'passed: volume 4.5 shares = 4.5 (exact)'
+        >>> Check("cost", Decimal("1234.56789"), Decimal("1234.56789")).in_words()
+        'passed: cost 1,234.5679 = 1,234.5679 (exact)'
         """
         verdict, sign = ("passed", "=") if self.passed else ("FAILED", "is not")
         unit = f" {self.unit}" if self.unit else ""
         tolerance = self.tolerance if self.limit is None else f"{self.tolerance} {self.limit:g}"
         detail = f"{tolerance}; {self.source}" if self.source else tolerance
-        return (
-            f"{verdict}: {self.name} {show(self.value)}{unit} {sign} {show(self.other)} ({detail})"
-        )
+        value, other = map(in_short if self.passed else show, (self.value, self.other))
+        return f"{verdict}: {self.name} {value}{unit} {sign} {other} ({detail})"
 
 
 def tolerance_of(
@@ -136,6 +139,16 @@ def show(value: Value, digits: int | None = None) -> str:
     if digits is None:
         return f"{Decimal(show_decimal(number)):,f}"
     return f"{_rounded(number, digits):,f}"
+
+
+def in_short(value: Value) -> str:
+    """Return a value as people read it, with no more digits than they want to.
+
+    >>> in_short(Decimal("12345.6754")), in_short(1.23456789), in_short(1234)
+    ('12,345.68', '1.2346', '1,234')
+    """
+    number = isinstance(value, float) and math.isfinite(value)
+    return show(for_people(Decimal(str(value)) if number else value))
 
 
 def show_decimal(number: Decimal) -> str:
