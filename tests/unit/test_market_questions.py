@@ -316,7 +316,12 @@ def test_portfolio_balances_to_the_last_digit(market_session: Session) -> None:
         assert row["net_position"] == row["bought_qty"] - row["sold_qty"]
 
 
-def test_an_account_without_executions_has_an_empty_portfolio(market_session: Session) -> None:
-    answer = market.portfolio(market_session, "nobody'; DROP TABLE x; --")
+def test_an_account_before_its_first_execution_has_an_empty_portfolio(
+    market_session: Session,
+) -> None:
+    answer = market.portfolio(market_session, "A1", as_of="2001-01-01")
     assert answer.rows() == []
     assert answer.columns[:2] == ["symbol", "bought_qty"]
+    # A value is bound, whatever it holds.
+    with pytest.raises(UsageError, match="no account"):
+        market.portfolio(market_session, "nobody'; DROP TABLE x; --")
