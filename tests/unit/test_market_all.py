@@ -7,12 +7,14 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from workbench import market as questions
 from workbench.contracts import TABLES
+from workbench.lake import binding
 from workbench.lake.result import Result
 from workbench.lake.session import Session, open_session
 from workbench.lake.views import DERIVED
@@ -86,6 +88,15 @@ def test_the_tables_that_are_read_are_the_ones_that_are_named(
     texts = [text for text, _ in heard.asked if "AS known\n" not in text]
     read = {table for text in texts for table in re.findall(r"\b(?:market|ops)\.\w+", text)}
     assert {DERIVED.get(table, table) for table in read} == set(answer.snapshots)
+
+
+@pytest.mark.parametrize("name", questions.__all__)
+def test_an_answer_does_not_depend_on_how_its_values_are_bound(
+    name: str, market_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = ask(name, market_session).arrow()
+    monkeypatch.setattr(binding, "sys", SimpleNamespace(modules={}))
+    assert ask(name, market_session).arrow().equals(bound)
 
 
 def test_every_table_has_a_question() -> None:

@@ -77,6 +77,8 @@ def test_opening_brings_no_writer_and_no_database_toolkit(lake: Settings, land: 
         "from workbench.lake.session import open_session\n"
         "session = open_session(load_settings(pathlib.Path(sys.argv[1])))\n"
         "assert session.sql('SELECT count(*) FROM market.trades').rows() == [(1,)]\n"
+        "from workbench.market import top_symbols\n"
+        "assert len(top_symbols(session).rows()) == 1\n"
         "heavy = {'sqlalchemy', 'pyarrow.dataset', 'pyiceberg.io.pyarrow', 'polars', 'plotly'}\n"
         "heavy |= {'pandas'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"

@@ -19,6 +19,7 @@ from workbench.config import Settings
 from workbench.errors import LakeError, UsageError
 from workbench.ingest.reference import REQUIRED, read_symbols, symbols_in_force
 from workbench.lake import views
+from workbench.lake.binding import run
 from workbench.lake.deadline import deadline
 from workbench.lake.guard import check_reads_only
 from workbench.lake.locations import local_path
@@ -221,8 +222,7 @@ class PinnedDatabase:
         self.check(sql)
         self.need(sql)
         try:
-            cursor = self.cursor()
-            return cursor.execute(sql) if parameters is None else cursor.execute(sql, parameters)
+            return run(self.cursor(), sql, parameters)
         except duckdb.Error as error:
             raise translate(error, self.columns_named(sql)) from error
 
