@@ -123,6 +123,7 @@ def test_a_run_is_one_folder_with_everything(traded, notebook):
         "symbols.csv",
     }
     assert leftovers(traded) == []
+    assert "<dt>parameters</dt><dd>top = 3</dd>" in run.html.read_text()
     told = json.loads((run.folder / "report.json").read_text())
     assert told == run.summary
     assert told["parameters"]["top"] == 3
@@ -145,6 +146,7 @@ def test_the_page_needs_no_network_and_shows_markup_as_text(traded, notebook):
         'report.check("x", 1, other=1)'
     )
     page = run_report(traded, "market_day").html.read_text()
+    assert "<dt>parameters</dt>" not in page
     assert '<html lang="en">' in page and "<title>Market day - 2024-08-09" in page
     assert "default-src 'none'" in page
     assert page.count("Plotly.newPlot(") >= 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from workbench.lake.result import Result
+from workbench.lake.table_text import shown
 from workbench.lake.times import Moment, parse_moment, show_moment
 from workbench.reports.checks import Check, Figure, Value, tolerance_of
 from workbench.reports.code import imported
@@ -54,6 +55,7 @@ class Report:
         self.checks: list[Check] = []
         self.tables: list[NamedTable] = []
         self._freshness = context_of_run().get("freshness")
+        self._chosen: dict[str, Any] = context_of_run().get("chosen", {})
         self._drawn: dict[str, int] = {}
 
     # ------------------------------------------------------------ what it stands for
@@ -209,7 +211,10 @@ class Report:
         )
 
     def header(self) -> None:
-        """Show title, as-of, freshness and, once the report is finished, the verdict."""
+        """Show title, as-of, freshness and, once the report is finished, the verdict.
+
+        In a run also the parameters that are not the defaults.
+        """
         _show(*self._header("running"), display_id=_HEADER)
 
     def finish(self) -> None:
@@ -250,6 +255,11 @@ class Report:
             "freshness": self._freshness["words"] if self._freshness else "not graded",
             "verdict": verdict,
         }
+        if self._chosen:
+            lines["parameters"] = "; ".join(
+                f"{name} = {shown(', '.join(map(str, v)) if isinstance(v, list) else v)}"
+                for name, v in self._chosen.items()
+            )
         mark = {"passed": "✔ ", "failed": "✘ "}.get(state, "")
         lines["verdict"] = mark + lines["verdict"]
         text = "\n".join([self.title, *(f"{name}: {value}" for name, value in lines.items())])

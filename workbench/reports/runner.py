@@ -188,6 +188,16 @@ class Order:
     reference: Path | None = None
 
 
+def chosen(order: Order) -> dict[str, Any]:
+    """Return the parameters that are not the report's defaults: a page without them misleads."""
+    defaults = order.spec.parameters().model_dump(mode="json")
+    return {
+        name: value
+        for name, value in order.parameters.items()
+        if name != "as_of" and value != defaults.get(name)
+    }
+
+
 def execute_order(
     settings: Settings,
     order: Order,
@@ -207,7 +217,7 @@ def execute_order(
     if reference.is_file():
         shutil.copyfile(reference, work / REFERENCE)
     environment = {
-        **handed_over({"run": run, "freshness": order.freshness}),
+        **handed_over({"run": run, "freshness": order.freshness, "chosen": chosen(order)}),
         **({"WORKBENCH_REFERENCE__SYMBOLS": str(work / REFERENCE)} if order.reference else {}),
     }
     done = execute(
