@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import workbench
 from workbench.cli import cli
 from workbench.config import Settings, load_settings
 from workbench.errors import StaleData, UsageError
@@ -243,3 +244,10 @@ def test_bounds_that_are_there_already_are_nobody_elses(settings: Settings) -> N
     with pytest.raises(UsageError, match=r"my_day\.toml is there already"):
         new_report(settings, "my_day")
     assert file.read_text() == "# mine" and not file.with_suffix(".ipynb").exists()
+
+
+def test_a_parameter_of_the_report_that_is_given_as_an_option_says_where_it_goes(
+    settings: Settings,
+) -> None:
+    with pytest.raises(UsageError, match=r"no option 'top': .* parameters=\{'top': \.\.\.\}"):
+        workbench.reports.run("market_day", settings=settings, top=3)

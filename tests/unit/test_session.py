@@ -281,7 +281,7 @@ def test_a_repr_shows_at_most_twenty_rows_with_provenance(land: Land, session: S
     assert "t19" in text
     assert "t20" not in text
     assert f"market.trades @ {snapshot}" in text
-    assert "first 20 of more rows" in text
+    assert "first 20 rows, there are more" in text
     assert html.count("<tr>") == 22
     # A time or an id that breaks makes every row two or three lines high.
     assert html.count("white-space:nowrap") == 21
@@ -454,6 +454,7 @@ def test_a_moment_before_the_first_commit_says_when_that_was(lake: Settings, lan
             assert hint in result._repr_html_()
             assert "first data" not in repr(now.sql(query))
         assert "first data" not in repr(now.sql("FROM market.trades WHERE symbol = 'KO'"))
+        assert hint in repr(past) and "first data" not in repr(now)
         # A table that nobody ever wrote to has no first data.
         assert "first data" not in repr(past.sql("FROM market.price_alerts"))
 

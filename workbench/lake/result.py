@@ -181,8 +181,9 @@ class Result:
         rows = rounded(head.column_names, zip(*columns, strict=True), self.units)
         if len(rows) <= SHOWN_ROWS:
             return rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
-        total = f"{self._table.num_rows:,}" if self._table is not None else "more"
-        return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} of {total} rows"
+        if self._table is None:
+            return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} rows, there are more"
+        return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} of {self._table.num_rows:,} rows"
 
     @property
     def parameters(self) -> Parameters:
@@ -232,6 +233,8 @@ class Result:
 
     def provenance(self) -> str:
         """Return the as-of line: the moment and the snapshots the rows come from."""
+        if self.as_of is None and not self.snapshots:
+            return "no table of the lake"
         moment = f"as of {show_moment(self.as_of)}" if self.as_of else "as of: no data"
         tables = [
             f"{name} @ {snapshot or '(empty)'}" for name, snapshot in sorted(self.snapshots.items())

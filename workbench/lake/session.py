@@ -14,6 +14,7 @@ from workbench.errors import UsageError, quoted
 from workbench.lake import views
 from workbench.lake.database import Parameters, PinnedDatabase
 from workbench.lake.deadline import seconds
+from workbench.lake.empty_past import why_empty
 from workbench.lake.maintenance.leases import hold
 from workbench.lake.pins import Pin, resolve
 from workbench.lake.report_runs import DOC as REPORT_RUNS_DOC
@@ -372,9 +373,11 @@ class Session:
         pins = self._database.pins.values()
         known = sum(pin.snapshot is not None for pin in pins)
         moment = f"as of {show_moment(self.as_of)}" if self.as_of else "nothing landed yet"
+        # A moment before everything is more often a mistaken clock than meant.
+        hint = "" if known else why_empty(pins, self.as_of, 0)
         return (
             f"<Session on {self.settings.lake.catalog!r}, {known} of {len(pins)} tables "
-            f"with data, {moment}>"
+            f"with data, {moment}{f'; {hint}' if hint else ''}>"
         )
 
 

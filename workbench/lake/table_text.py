@@ -14,7 +14,7 @@ from workbench.terminal import escape as escape_controls
 #: Longer values are cut in a repr; `rows()` has all of them.
 LONGEST_VALUE = 60
 #: Exact ones have up to 16 decimals; what people read has fewer.
-_ROUNDED_UNITS = (BASE, QUOTE)
+_ROUNDED_UNITS = (BASE, QUOTE, f"{BASE} a day")
 #: Columns left out that are named.
 _NAMED = 12
 

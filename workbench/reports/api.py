@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from workbench.config import Settings, load_settings
+from workbench.errors import UsageError, quoted
 from workbench.lake.result import Result
 from workbench.reports.compare import Comparison, compare
 from workbench.reports.parameters import ReportSpec
@@ -35,6 +37,11 @@ def run(name: str, *, settings: Settings | None = None, **options: Any) -> Repor
         ``parameters`` (a mapping), ``force``, ``wait``, ``require_fresh``, ``pdf``,
         ``cell_timeout_s`` and ``timeout_s``.
 
+    Raises
+    ------
+    UsageError
+        For an option that is none of these; also as `run_report` does, with its other errors.
+
     Examples
     --------
     >>> import workbench as wb
@@ -42,6 +49,13 @@ def run(name: str, *, settings: Settings | None = None, **options: Any) -> Repor
     >>> run.figures["executions"], run.html                              # doctest: +SKIP
     (48211, PosixPath('reports/market_day/.../report.html'))
     """
+    known = [each for each in signature(run_report).parameters if each not in ("settings", "name")]
+    for option in options:
+        if option not in known:
+            raise UsageError(
+                f"no option {quoted(option)}",
+                hint=f"a parameter of the report is parameters={{{option!r}: ...}}",
+            )
     return run_report(settings or load_settings(), name, **options)
 
 
