@@ -11,25 +11,29 @@
 -- read something: what came late meanwhile would look timely here and be dropped there, unseen.
 -- A group window starts without one as well, and gives one more partial result.
 
+-- Whether its minute is closed is asked once for an execution, not by each who reads the view.
 CREATE TEMPORARY VIEW executions AS
 SELECT
-  symbol, side, quantity, price, trade_id, timestamp_ms, event_time,
-  source_topic, source_partition, source_offset, source_time,
-  $watermark AS wm
-FROM trades
-WHERE error_type IS NULL AND status IN ($executions);
+  *,
+  COALESCE(TO_TIMESTAMP_LTZ((timestamp_ms / 60000) * 60000 + 59999, 3) <= wm, FALSE) AS closed
+FROM (
+  SELECT
+    symbol, side, quantity, price, trade_id, timestamp_ms, event_time,
+    source_topic, source_partition, source_offset, source_time,
+    $watermark AS wm
+  FROM trades
+  WHERE error_type IS NULL AND status IN ($executions)
+);
 
 CREATE TEMPORARY VIEW timely AS
 SELECT symbol, side, quantity, price, timestamp_ms, $window_time AS window_time, source_offset
 FROM executions
-WHERE wm IS NULL
-  OR TO_TIMESTAMP_LTZ((timestamp_ms / 60000) * 60000 + 59999, 3) > wm;
+WHERE NOT closed;
 
 CREATE TEMPORARY VIEW late AS
 SELECT symbol, side, quantity, price, timestamp_ms, source_offset
 FROM executions
-WHERE TO_TIMESTAMP_LTZ((timestamp_ms / 60000) * 60000 + 59999, 3) <= wm
-  AND event_time >= wm - INTERVAL '$allowed_lateness_s' SECOND;
+WHERE closed AND event_time >= wm - INTERVAL '$allowed_lateness_s' SECOND;
 
 CREATE TEMPORARY VIEW late_in_each_window AS
 SELECT *, '1m' AS window_size, CAST(60000 AS BIGINT) AS window_ms FROM late
@@ -162,5 +166,4 @@ SELECT
   trade_id, side, quantity, price,
   source_topic, source_partition, source_offset, source_time
 FROM executions
-WHERE event_time < wm - INTERVAL '$allowed_lateness_s' SECOND
-  AND TO_TIMESTAMP_LTZ((timestamp_ms / 60000) * 60000 + 59999, 3) <= wm;
+WHERE closed AND event_time < wm - INTERVAL '$allowed_lateness_s' SECOND;

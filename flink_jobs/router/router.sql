@@ -4,12 +4,12 @@
 -- What both inserts have in common is computed once, with every column that it has: few.
 CREATE TEMPORARY VIEW events AS
 SELECT
-  `value`, trade_id, order_id, status, source_topic, source_partition, source_offset, error_type
+  `value`, trade_id, order_id, status, $route AS route,
+  source_topic, source_partition, source_offset, error_type
 FROM trades;
 
 CREATE TEMPORARY VIEW routed_trades AS
-SELECT *, $route AS route
-FROM events
+SELECT * FROM events
 WHERE error_type IS NULL;
 
 INSERT INTO routed
