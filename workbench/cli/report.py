@@ -42,8 +42,9 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--as-of",
     metavar="TIME",
-    help="Events up to this moment, ISO 8601, UTC; a date means its end. Not the time of commits, "
-    "as in `workbench sql`: the snapshots are always the newest. Short for -p as_of=...",
+    help="Events up to this moment, ISO 8601, UTC; a date means its end. The snapshots are the "
+    "newest all the same: --as-of of `workbench sql` is the time of commits, this one is not. "
+    "Short for -p as_of=...",
 )
 @click.option("--force", is_flag=True, help="Run it though nothing has changed since a kept run.")
 @click.option("--wait", is_flag=True, help="Wait where the same report is being run already.")
