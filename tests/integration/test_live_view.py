@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -115,12 +116,17 @@ def send(settings: Settings, topic: str, *rows: dict[str, Any]) -> None:
     produce(settings, topic, list(zip(keys, values, strict=True)))
 
 
-def shown(view: LiveView, *columns: str, figure: int = 0) -> list[tuple[str, ...]]:
-    """The rows a figure draws, as it tells them to those who cannot see it."""
-    meta = view.figures[figure].layout.meta or {}
-    table = meta.get("table") or {"columns": [], "rows": []}
-    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-    return [tuple(row[name] for name in columns) for row in rows]
+def drawn(view: LiveView, name: str, *fields: str, figure: int = 0) -> list[tuple[Any, ...]]:
+    """What the widget draws as one of its traces, point by point."""
+    [trace] = [trace for trace in view.figures[figure].data if trace.name == name] or [None]
+    if trace is None:
+        return []
+    return list(zip(*(list(trace[field]) for field in fields), strict=True))
+
+
+def second(number: int) -> datetime:
+    """A moment after 2024-06-03 13:06 UTC."""
+    return datetime.fromtimestamp(MINUTE_MS / 1000 + number, UTC)
 
 
 def window(minute: int, first: int, *, symbol: str = "AAPL", **values: Any) -> dict[str, Any]:
@@ -140,8 +146,8 @@ def window(minute: int, first: int, *, symbol: str = "AAPL", **values: Any) -> d
 
 def test_aggregates_are_candles_of_merged_windows(settings: Settings) -> None:
     topics.apply(settings)
-    columns = ("window_start", "open_price", "high_price", "low_price", "close_price",
-               "total_volume", "vwap")  # fmt: skip
+    name = "open, high, low, close"
+    candle = ("x", "open", "high", "low", "close")
     with live("aggregates", "AAPL", settings=settings, interactive=True) as view:
         send(
             settings, "analytics.trade-aggregates",
@@ -149,20 +155,20 @@ def test_aggregates_are_candles_of_merged_windows(settings: Settings) -> None:
             window(0, 0, symbol="KO", open_price=60, close_price=61),
             window(1, 2, open_price=104, close_price=102),
         )  # fmt: skip
-        first = ("2024-06-03 13:06:00", "100", "104", "100", "104", "2", "102")
-        second = ("2024-06-03 13:07:00", "104", "104", "102", "102", "2", "103")
-        wait_until(lambda: shown(view, *columns) == [first, second], "two windows")
+        first, later = (second(0), 100, 104, 100, 104), (second(60), 104, 104, 102, 102)
+        wait_until(lambda: drawn(view, name, *candle) == [first, later], "two windows")
         # A late execution is a further row of its window.
         send(settings, "analytics.trade-aggregates", window(0, 9, open_price=90, close_price=96))
-        merged = ("2024-06-03 13:06:00", "100", "104", "90", "96", "4", "97.5")
-        wait_until(lambda: shown(view, *columns) == [merged, second], "the merged window")
+        merged = (second(0), 100, 104, 90, 96)
+        wait_until(lambda: drawn(view, name, *candle) == [merged, later], "the merged window")
+        assert drawn(view, "volume", "y") == [(4,), (2,)]
+        assert drawn(view, "VWAP", "y") == [(97.5,), (103,)]
         view.symbol = "KO"
-        assert shown(view, "close_price") == [("61",)]
+        assert drawn(view, name, "close") == [(61,)]
 
 
 def test_alerts_of_all_symbols_are_a_timeline(settings: Settings) -> None:
     topics.apply(settings)
-    columns = ("detected_at", "symbol", "direction", "severity", "current_price", "pct_change")
 
     def alert(number: int, symbol: str, direction: str, severity: str) -> dict[str, Any]:
         return {
@@ -172,26 +178,27 @@ def test_alerts_of_all_symbols_are_a_timeline(settings: Settings) -> None:
             "detected_at_ms": MINUTE_MS + 1000 * number, "severity": severity,
         }  # fmt: skip
 
+    up, down = "up (size: severity)", "down (size: severity)"
     with live("alerts", settings=settings, interactive=True) as view:
         send(settings, "alerts.price-movement", alert(3, "AAPL", "UP", "MEDIUM"))
-        first = ("2024-06-03 13:06:03", "AAPL", "UP", "MEDIUM", "103", "3")
-        wait_until(lambda: shown(view, *columns) == [first], "an alert")
+        first = (second(3), "AAPL", "AAPL ▲ +3.00 % to 103.00, MEDIUM")
+        wait_until(lambda: drawn(view, up, "x", "y", "text") == [first], "an alert")
+        assert drawn(view, down, "x") == []
         send(settings, "alerts.price-movement", alert(12, "BTCUSDT", "DOWN", "CRITICAL"))
-        second = ("2024-06-03 13:06:12", "BTCUSDT", "DOWN", "CRITICAL", "112", "12")
-        wait_until(lambda: shown(view, *columns) == [first, second], "the next")
-        assert view.symbol is None
+        later = (second(12), "BTCUSDT", "BTCUSDT ▼ -12.00 % to 112.00, CRITICAL")
+        wait_until(lambda: drawn(view, down, "x", "y", "text") == [later], "the next")
+        assert drawn(view, up, "x", "y", "text") == [first] and view.symbol is None
         view.symbol = "BTCUSDT"
-        assert shown(view, *columns) == [second]
+        assert drawn(view, up, "x") == [] and drawn(view, down, "x") == [(second(12),)]
 
 
 def test_an_order_book_is_its_newest_depth_and_its_metrics_over_time(settings: Settings) -> None:
     topics.apply(settings)
 
     def book(number: int, bid: int) -> dict[str, Any]:
-        levels = [(D(bid - n), D(n + 1)) for n in range(3)]
         return {
             "symbol": "BTCUSDT", "timestamp_ms": MINUTE_MS + 1000 * number,
-            "bids": [{"price": price, "quantity": size} for price, size in levels],
+            "bids": [{"price": D(bid - n), "quantity": D(n + 1)} for n in range(3)],
             "asks": [{"price": D(bid + 2), "quantity": D(5)}],
         }  # fmt: skip
 
@@ -202,19 +209,15 @@ def test_an_order_book_is_its_newest_depth_and_its_metrics_over_time(settings: S
             "source_partition": 0, "source_offset": number,
         }  # fmt: skip
 
-    depth = ("side", "price", "quantity")
-    spread = ("event_time", "spread_bps", "imbalance_5")
     with live("orderbook", settings=settings, interactive=True) as view:
         send(settings, "raw.orderbook", book(0, 99), book(1, 49))
-        levels = [("bid", "49", "1"), ("bid", "48", "2"), ("bid", "47", "3"), ("ask", "51", "5")]
-        wait_until(lambda: shown(view, *depth) == levels, "the newest book")
-        assert view.symbol == "BTCUSDT"
-        send(
-            settings, "analytics.orderbook", metrics(0, "200", "0.0909"), metrics(1, "400", "-0.5")
-        )
-        told = [
-            ("2024-06-03 13:06:00", "200.0", "0.0909"),
-            ("2024-06-03 13:06:01", "400.0", "-0.5"),
-        ]
-        wait_until(lambda: shown(view, *spread, figure=1) == told, "spread and imbalance")
-        assert shown(view, *depth) == levels
+        # What can be sold down to each price.
+        bids, asks = [(49, 1), (48, 3), (47, 6)], [(51, 5)]
+        wait_until(lambda: drawn(view, "bids", "x", "y") == bids, "the newest book")
+        assert drawn(view, "asks", "x", "y") == asks and view.symbol == "BTCUSDT"
+        send(settings, "analytics.orderbook", metrics(0, "200", "0.25"), metrics(1, "400", "-0.5"))
+        spread = [(second(0), 200), (second(1), 400)]
+        wait_until(lambda: drawn(view, "spread", "x", "y", figure=1) == spread, "the spread")
+        assert drawn(view, "more bids (above 0)", "y", figure=1) == [(0.25,), (0,)]
+        assert drawn(view, "more asks (below 0)", "y", figure=1) == [(0,), (-0.5,)]
+        assert drawn(view, "bids", "x", "y") == bids
