@@ -146,7 +146,9 @@ def test_a_table_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> 
         CliRunner().invoke(cli, ["portfolio", "A1"]).stdout.splitlines()
     )
     assert len(table) <= 80 and len(rule) <= 80 and "average_cost" not in table
-    assert "more columns (--wide or --json shows them): " in hidden and "cost_basis" in hidden
+    assert (
+        "more columns (--wide, .wide or --json shows them): " in hidden and "cost_basis" in hidden
+    )
     assert count.startswith("5 rows")
     assert CliRunner().invoke(cli, ["portfolio", "A1", "--wide"]).stdout == whole
     assert "unrealised_fifo" in whole.splitlines()[0]

@@ -253,3 +253,20 @@ class Terminal:
                 self._unread = self._unread.replace("\x1b[6n", "")
         seen, _, self._unread = self._unread.partition(text)
         return seen
+
+
+def test_a_table_is_as_wide_as_the_terminal_until_wide_is_said(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "workbench.cli.sql_shell.terminal_width", lambda form: None if form == "wide" else 60
+    )
+    for line, whole in (("FROM market.trades;", False), (".wide", True), (".wide", False)):
+        shell.answer(line)
+        shell.answer("FROM market.trades;")
+        printed = capsys.readouterr().out
+        assert ("source_time" in printed.splitlines()[1 if line == ".wide" else 0]) is whole
+        assert (".wide or --json shows them" in printed) is not whole
+    shell.form = "csv"
+    shell.answer(".wide")
+    assert capsys.readouterr().err == "error: --csv has all columns\n"

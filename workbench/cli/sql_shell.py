@@ -26,6 +26,7 @@ A statement ends with ; and may take several lines. Ctrl-C drops it, Ctrl-D leav
 .save NAME [replace]  keep the last statement as queries/NAME.sql
 .run NAME [x=1 ...]   answer a saved query; its $x is bound to 1
 .queries              the saved queries
+.wide                 all columns, however wide the terminal is; again: those that fit
 .refresh              pin the newest snapshots
 .help                 this text
 .quit                 leave"""
@@ -58,6 +59,7 @@ class Shell:
             ".run": self.run_saved,
             ".queries": lambda _: self.list_saved(),
             ".refresh": lambda _: click.echo(repr(self.session.refresh())),
+            ".wide": lambda _: self.turn_wide(),
             ".help": lambda _: click.echo(HELP),
         }
 
@@ -107,6 +109,13 @@ class Shell:
     def show(self, result: Result) -> None:
         """Print what a repr shows, as wide as the terminal is."""
         click.echo(result.text(terminal_width(self.form)))
+
+    def turn_wide(self) -> None:
+        """Show all columns from now on, or again those that fit."""
+        if self.form not in (None, WIDE):
+            raise UsageError(f"--{self.form} has all columns")
+        self.form = None if self.form == WIDE else WIDE
+        click.echo("all columns" if self.form else "the columns that fit")
 
     def dot(self, line: str) -> None:
         """Run a dot command."""

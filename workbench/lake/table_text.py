@@ -134,7 +134,7 @@ def _left_out(names: Sequence[str]) -> list[str]:
         return []
     shown_names = [*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])]
     count = f"{len(names)} more column{'' if len(names) == 1 else 's'}"
-    return [f"{count} (--wide or --json shows them): {', '.join(shown_names)}"]
+    return [f"{count} (--wide, .wide or --json shows them): {', '.join(shown_names)}"]
 
 
 def html_table(
