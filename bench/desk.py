@@ -20,7 +20,6 @@ import pyarrow as pa
 
 from workbench import market
 from workbench.config import Settings, load_settings
-from workbench.lake.locations import local_path
 from workbench.lake.macros import load_macros
 from workbench.lake.result import Result
 from workbench.lake.session import Session, open_session
@@ -169,7 +168,7 @@ session.sql("SELECT * FROM market.trades LIMIT 1")
 first = time.perf_counter()
 again = open_session(session.settings)
 again.sql("SELECT * FROM market.trades LIMIT 1")
-print(json.dumps([first - began, time.perf_counter() - first, len(session._database.pins["market.trades"].files)]))
+print(json.dumps([first - began, time.perf_counter() - first, len(session.pins["market.trades"].files)]))
 """  # noqa: E501
 
 
@@ -267,8 +266,7 @@ def _asked(ask: Ask, session: Session) -> pa.Table:
 
 
 def _paths(session: Session) -> list[str]:
-    files = session._database.pins[TRADES].files
-    return [local_path(task.file.file_path) for task in files]
+    return [file.path for file in session.pins[TRADES].files]
 
 
 def _by_hand(session: Session) -> duckdb.DuckDBPyConnection:

@@ -17,6 +17,7 @@ from tests.unit.lake_rows import at, trade
 from workbench.config import Settings
 from workbench.errors import LakeError
 from workbench.lake.catalog import load_catalog
+from workbench.lake.pins import Pin
 from workbench.lake.session import open_session
 
 # Field ids that Iceberg reserves for position deletes.
@@ -93,13 +94,23 @@ def test_deleted_rows_are_gone(
 def test_equality_deletes_are_refused(
     lake: Settings, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.lake import views
-    from workbench.lake.pins import resolve
-
     land(trade(1))
-    pin = resolve(lake)["market.trades"]
-    task = pin.files[0]
-    deletes = DataFile.from_args(content=DataFileContent.EQUALITY_DELETES)
-    monkeypatch.setattr(task, "delete_files", {deletes})
-    with pytest.raises(LakeError, match="equality deletes, which DuckDB reads wrongly"):
-        views.table_view(pin)
+    delete(lake, monkeypatch, 0, DataFileContent.EQUALITY_DELETES)
+    with (
+        open_session(lake) as session,
+        pytest.raises(LakeError, match="equality deletes, which DuckDB reads wrongly"),
+    ):
+        session.sql("FROM market.trades")
+
+
+def test_delete_files_that_a_summary_does_not_count_are_not_overlooked(
+    lake: Settings, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(trade(1))
+    delete(lake, monkeypatch, 0, DataFileContent.POSITION_DELETES)
+    monkeypatch.setattr(Pin, "delete_count", 0)
+    with (
+        open_session(lake) as session,
+        pytest.raises(LakeError, match="delete files its snapshot does not count"),
+    ):
+        session.sql("FROM market.trades")

@@ -12,11 +12,11 @@ from workbench.config import Settings
 from workbench.contracts import TABLES, Table, table_named
 from workbench.errors import LakeError, quoted
 from workbench.lake.damage import reading_manifests
+from workbench.lake.planning import DataFile, data_files, delete_kinds
 from workbench.lake.reading import PLANS, Sources
 from workbench.lake.times import from_micros, show_moment
 
 if TYPE_CHECKING:
-    from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.snapshots import Snapshot, SnapshotLogEntry
 
@@ -80,20 +80,33 @@ class Pin:
         ]
 
     @cached_property
-    def files(self) -> list[FileScanTask]:
-        """The data files of the snapshot, with their delete files; planned on first use."""
+    def files(self) -> list[DataFile]:
+        """The data files of the snapshot; planned on first use."""
         if self.broken:
             raise self.broken
-        if self.source is None or self.snapshot is None:
+        source, snapshot = self.source, self.snapshot
+        if source is None or snapshot is None:
             return []
-        scan = self.source.scan(snapshot_id=self.snapshot.snapshot_id)
+        fields = {field.name: field.field_id for field in source.schema().fields}
 
-        def plan() -> list[FileScanTask]:
+        def plan() -> list[DataFile]:
             with reading_manifests(self.table.name):
-                return sorted(scan.plan_files(), key=lambda task: task.file.file_path)
+                manifests = snapshot.manifests(source.io)
+                if not self.delete_count and delete_kinds(manifests, source.io):
+                    raise LakeError(
+                        f"table {self.table.name} has delete files its snapshot does not count",
+                        hint="compact the table with the engine that wrote them",
+                    )
+                return data_files(manifests, source.io, fields.get(self.table.partition_by, 0))
 
-        identity = str(self.source.metadata.table_uuid)
-        return PLANS.files(identity, self.snapshot.snapshot_id, plan)
+        return PLANS.files(str(source.metadata.table_uuid), snapshot.snapshot_id, plan)
+
+    def delete_kinds(self) -> set[str]:
+        """Return the kinds of delete files of the snapshot; see `planning.delete_kinds`."""
+        if self.source is None or self.snapshot is None or not self.delete_count:
+            return set()
+        with reading_manifests(self.table.name):
+            return delete_kinds(self.snapshot.manifests(self.source.io), self.source.io)
 
     @property
     def rows(self) -> int:
@@ -120,25 +133,23 @@ class Pin:
 
         None where there are no rows, or where a file's statistics do not say.
         """
-        known = self._bounds("upper_bounds")
+        known = _all_known([file.newest for file in self._counted_files()])
         return from_micros(max(known)) if known else None
 
     def oldest_event(self) -> datetime | None:
         """Return the oldest value of the time column; see `newest_event`."""
-        known = self._bounds("lower_bounds")
+        known = _all_known([file.oldest for file in self._counted_files()])
         return from_micros(min(known)) if known else None
 
-    def _bounds(self, which: str) -> list[int]:
-        """One bound of the time column per file, in microseconds; empty unless all say theirs."""
-        if self.source is None or not self.files or self.delete_count:
-            return []
-        from pyiceberg.conversions import from_bytes
-        from pyiceberg.types import TimestamptzType
+    def _counted_files(self) -> list[DataFile]:
+        """The files, where their statistics are those of the rows; deleted ones count in them."""
+        return [] if self.source is None or self.delete_count else self.files
 
-        column = self.source.schema().find_field(self.table.partition_by).field_id
-        bounds = [(getattr(task.file, which) or {}).get(column) for task in self.files]
-        known = [int(str(from_bytes(TimestamptzType(), bound))) for bound in bounds if bound]
-        return known if len(known) == len(bounds) else []
+
+def _all_known(bounds: list[int | None]) -> list[int]:
+    """The bounds of all files; none where one is not known."""
+    known = [bound for bound in bounds if bound is not None]
+    return known if len(known) == len(bounds) else []
 
 
 def resolve(

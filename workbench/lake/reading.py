@@ -25,8 +25,9 @@ from workbench.lake.locations import local_path
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
-    from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
+
+    from workbench.lake.planning import DataFile
 
 _LOCAL = "file://"
 #: Planned files that are kept in memory, over all snapshots: a plan of 5,000 takes a third of a
@@ -154,12 +155,12 @@ class PlanCache:
 
     def __init__(self, most_files: int = KEPT_FILES) -> None:
         self._most = most_files
-        self._kept: OrderedDict[tuple[str, int], list[FileScanTask]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], list[DataFile]] = OrderedDict()
         self._lock = Lock()
 
     def files(
-        self, table: str, snapshot: int, plan: Callable[[], list[FileScanTask]]
-    ) -> list[FileScanTask]:
+        self, table: str, snapshot: int, plan: Callable[[], list[DataFile]]
+    ) -> list[DataFile]:
         """Return the files of a snapshot of a table (by its UUID), planned when not known."""
         key = (table, snapshot)
         with self._lock:

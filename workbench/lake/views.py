@@ -80,7 +80,7 @@ def table_view(pin: Pin) -> str:
         return head + _empty(pin.table)
     assert pin.source is not None
     schema = pin.source.schema()
-    if any(task.delete_files for task in pin.files):
+    if pin.delete_count:
         return head + _select(pin.table, schema, _scan_with_deletes(pin))
     return head + _select(pin.table, schema, _scan(pin, schema))
 
@@ -118,7 +118,7 @@ def _duckdb_name(iceberg: str) -> str | None:
 
 
 def _scan(pin: Pin, schema: Schema) -> str:
-    paths = ", ".join(quote_text(local_path(task.file.file_path)) for task in pin.files)
+    paths = ", ".join(quote_text(file.path) for file in pin.files)
     by_id = []
     nested = False
     for field in schema.fields:
@@ -134,16 +134,12 @@ def _scan(pin: Pin, schema: Schema) -> str:
 
 
 def _scan_with_deletes(pin: Pin) -> str:
-    from pyiceberg.manifest import DataFileContent
-
     assert pin.source is not None and pin.snapshot is not None
-    for task in pin.files:
-        for delete in task.delete_files:
-            if delete.content == DataFileContent.EQUALITY_DELETES:
-                raise LakeError(
-                    f"table {pin.table.name} has equality deletes, which DuckDB reads wrongly",
-                    hint="compact the table with the engine that wrote them",
-                )
+    if "EQUALITY_DELETES" in pin.delete_kinds():
+        raise LakeError(
+            f"table {pin.table.name} has equality deletes, which DuckDB reads wrongly",
+            hint="compact the table with the engine that wrote them",
+        )
     location = quote_text(local_path(pin.source.metadata_location))
     return f"iceberg_scan({location}, snapshot_from_id = {pin.snapshot.snapshot_id})"
 

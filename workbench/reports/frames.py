@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from workbench.lake.locations import local_path
 from workbench.lake.pins import Pin
 from workbench.lake.schema import arrow_schema
 from workbench.lake.session import Session
@@ -31,7 +30,7 @@ def frame_of(pin: Pin) -> pl.LazyFrame:
         scan = pin.source.scan(snapshot_id=pin.snapshot.snapshot_id)
         return pl.LazyFrame(pl.from_arrow(scan.to_arrow()))
     return pl.scan_parquet(
-        [local_path(task.file.file_path) for task in pin.files],
+        [file.path for file in pin.files],
         missing_columns="insert",
         extra_columns="ignore",
     )
