@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workbench.lake.planning import DataFile
 
 _LOCAL = "file://"
-#: Planned files that are kept in memory, over all snapshots: a plan of 5,000 takes a third of a
+#: Planned files that are kept in memory, over all snapshots: a plan of 5,000 takes an eighth of a
 #: second, and refresh, the explorer and `--as-of` come back to the same snapshots.
 KEPT_FILES = 50_000
 
