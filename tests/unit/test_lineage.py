@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from tests.unit.conftest import Land
 from tests.unit.lake_rows import trade
 from tests.unit.test_maintenance_expire import commit_like_flink
 from workbench.config import Settings
+from workbench.errors import UsageError, WorkbenchError
 from workbench.jobs.bookmark import Bookmark, write_bookmark
 from workbench.lake.lineage import lineage_of
 from workbench.lake.maintenance.compact import compact
 from workbench.lake.maintenance.expire import expire
 from workbench.lake.pins import resolve
 from workbench.lake.session import Session, open_session
+from workbench.lake.tables_read import tables_read
 
 TRADES = "market.trades"
 JOB, OPERATOR = "ab" * 16, "cd" * 16
@@ -101,3 +106,65 @@ def test_a_query_shows_its_values_and_stays_a_query(session: Session) -> None:
         "-- $b = NULL",
     ]
     assert "&lt;b&gt;" in result.sql._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("SELECT 'no trades' AS late_rows, 1 AS trades -- market.alerts", []),
+        ("SELECT 'market.trades' AS says FROM ops.late_rows", ["ops.late_rows"]),
+        ("WITH late_rows AS (FROM market.trades WHERE symbol = $symbol) FROM late_rows", [TRADES]),
+        ("WITH trades AS (SELECT 1 AS a), two AS (FROM trades) FROM two", []),
+        ("SELECT (SELECT count(*) FROM \"MARKET\".Trades) AS alerts", [TRADES]),
+        ("SELECT count(*) FROM market.executions", [TRADES]),
+        ("FROM market.trade_aggregates_current", ["market.trade_aggregates"]),
+        ("FROM memory.market.price_alerts a JOIN market.trades t USING (symbol)",
+         ["market.price_alerts", TRADES]),
+        ("EXPLAIN SELECT 'alerts' FROM market.trades", [TRADES]),
+        ("DESCRIBE market.trades", [TRADES]),
+        ("PIVOT market.trades ON side USING count(*)", [TRADES]),
+        ("FROM query_table('market.trades')", [TRADES]),
+        ("CREATE TEMP TABLE kept AS FROM market.trades", [TRADES]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_answer_names_the_tables_it_reads_and_no_others(
+    lake: Settings, sql: str, tables: list[str], read_only: bool
+) -> None:
+    values = {"symbol": "AAPL"} if "$symbol" in sql else None
+    with open_session(lake, read_only=read_only) as session:
+        if read_only and sql.startswith(("CREATE", "PIVOT", "FROM query_table")):
+            with pytest.raises(WorkbenchError):
+                session.sql(sql, values)
+            return
+        result = session.sql(sql, values)
+        assert sorted(result.snapshots) == sorted(tables)
+        result.rows()
+        assert repr(result) and session.read == set(tables)
+        assert sorted(row["table"] for row in result.lineage.rows()) == sorted(tables)
+
+
+def test_a_name_without_a_schema_is_looked_for_where_the_session_looks(session: Session) -> None:
+    assert session.sql("SELECT 1 AS trades FROM (SELECT 2) AS alerts").snapshots == {}
+    with pytest.raises(UsageError):
+        session.sql("FROM trades")
+    session.sql("USE market")
+    assert list(session.sql("FROM trades").snapshots) == [TRADES]
+    assert list(session.sql("FROM executions").snapshots) == [TRADES]
+    # The name inside is the table, the name outside is what WITH made of it.
+    assert list(session.sql("WITH trades AS (FROM trades) FROM trades").snapshots) == [TRADES]
+
+
+def test_the_tables_of_a_statement_are_looked_for_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(connection: Any, sql: str) -> Any:
+        asked.append(sql)
+        return tables_read(connection, sql)
+
+    monkeypatch.setattr("workbench.lake.database.tables_read", counted)
+    result = session.sql("SELECT count(*) FROM market.trades")
+    assert (result.rows(), result.rel.fetchall()) == ([(0,)], [(0,)])
+    assert asked == ["SELECT count(*) FROM market.trades"]

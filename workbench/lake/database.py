@@ -26,6 +26,7 @@ from workbench.lake.locations import local_path
 from workbench.lake.macros import load_macros
 from workbench.lake.pins import Pin
 from workbench.lake.sqlerrors import translate
+from workbench.lake.tables_read import tables_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +35,8 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
 # Statements that show what is there: every view has to be made for them.
 _LISTING = re.compile(r"\b(information_schema|duckdb_\w+|show|pragma_\w+|query_table)\b", re.I)
+
+_KEPT_STATEMENTS = 256
 
 
 class PinnedDatabase:
@@ -56,6 +59,10 @@ class PinnedDatabase:
         self.read_only = read_only
         self.settings = settings
         self._made: set[str] = set()
+        # The tables of each statement, by its text: most are asked for more than once.
+        self._tables: dict[str, tuple[str, ...]] = {}
+        #: The pinned tables that queries have read so far.
+        self.read: set[str] = set()
         #: Seconds spent in queries, as far as their rows were fetched as Arrow tables.
         self.query_s = 0.0
         self._lock = threading.RLock()
@@ -64,6 +71,8 @@ class PinnedDatabase:
         self.closed = False
         self._released: weakref.finalize[[], PinnedDatabase] | None = None
         self._connection = connect(settings)
+        # Parses and asks nothing: what a thread's own cursor has begun stays as it is.
+        self._parser = self._connection.cursor()
         with _enough_memory(settings):
             for schema in sorted(
                 {name.split(".")[0] for name in [*pins, views.REFERENCE, views.REPORT_RUNS]}
@@ -95,9 +104,9 @@ class PinnedDatabase:
         return cursor
 
     def need(self, sql: str) -> tuple[str, ...]:
-        """Make the views that a query names; return the tables it reads."""
+        """Make the views that a query may name; return the tables it reads."""
         listing = _LISTING.search(sql) is not None
-        tables: list[str] = []
+        named: list[str] = []
         for name, pin in self.pins.items():
             if pin.broken:
                 _refuse(sql, name, pin.broken)
@@ -105,7 +114,7 @@ class PinnedDatabase:
             if listing or _names(sql, name):
                 self._make(name)
             if _names(sql, name):
-                tables.append(name)
+                named.append(name)
         for name, base in views.DERIVED.items():
             if base not in self.pins:
                 continue
@@ -115,11 +124,38 @@ class PinnedDatabase:
             if listing or _names(sql, name):
                 self._make(base)
                 self._make(name)
-            if _names(sql, name) and base not in tables:
-                tables.append(base)
+            if _names(sql, name) and base not in named:
+                named.append(base)
         if listing or _names(sql, views.REPORT_RUNS):
             self._make_report_runs()
-        return tuple(tables)
+        read = self._read_of(sql, named) if named else ()
+        self.read.update(read)
+        return read
+
+    def _read_of(self, sql: str, named: Sequence[str]) -> tuple[str, ...]:
+        """Of the tables that a text names, those that the query reads; all where nobody knows."""
+        kept = self._tables.get(sql)
+        if kept is not None:
+            return kept
+        with self._lock:
+            found = tables_read(self._parser, sql)
+        if found is None:
+            return tuple(named)
+        full = {f"{schema}.{name}" for schema, name in found if schema}
+        if bare := {name for schema, name in found if not schema}:
+            full |= {f"{schema}.{name}" for schema in self._search_path() for name in bare}
+        beneath = {base for name, base in views.DERIVED.items() if name in full}
+        read = tuple(name for name in named if name in full | beneath)
+        if not any(schema == "" for schema, _ in found):
+            self._tables[sql] = read
+            while len(self._tables) > _KEPT_STATEMENTS:
+                self._tables.pop(next(iter(self._tables)), None)
+        return read
+
+    def _search_path(self) -> list[str]:
+        """The schemas in which this thread looks for a table that is named without one."""
+        row = self.cursor().execute("SELECT current_schemas(false)").fetchone()
+        return list(row[0]) if row else []
 
     def _make_report_runs(self) -> None:
         """Copy the history of reports once: later queries of the session see the same runs."""
@@ -244,11 +280,6 @@ class PinnedDatabase:
             raise translate(error, self.columns_named(sql)) from error
         finally:
             self.query_s += time.monotonic() - began
-
-    @property
-    def read(self) -> set[str]:
-        """The pinned tables that a query has named so far."""
-        return self._made & self.pins.keys()
 
     def columns_named(self, sql: str) -> list[str]:
         """Return the columns of the tables a query names."""

@@ -61,9 +61,7 @@ def check_reads_only(connection: DuckDBPyConnection, sql: str) -> None:
     UsageError
         For a syntax error.
     """
-    tree = _tree(connection, sql)
-    if tree.get("error") and (explained := _EXPLAIN.match(sql)):
-        tree = _tree(connection, sql[explained.end() :])
+    tree = syntax_tree(connection, sql)
     if tree.get("error"):
         message = str(tree.get("error_message", "")).splitlines()[0]
         if "Only SELECT" in message:
@@ -77,6 +75,20 @@ def check_reads_only(connection: DuckDBPyConnection, sql: str) -> None:
     for name in _table_functions(tree["statements"]):
         if name not in _READING_FUNCTIONS:
             raise NotAQuery(f"the table function {name!r} is not available in a read-only session")
+
+
+def syntax_tree(connection: DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """Return what DuckDB's parser makes of a query, or of the query that is explained.
+
+    Returns
+    -------
+    dict
+        ``statements``; or ``error`` and ``error_message`` for what is no query.
+    """
+    tree = _tree(connection, sql)
+    if tree.get("error") and (explained := _EXPLAIN.match(sql)):
+        tree = _tree(connection, sql[explained.end() :])
+    return tree
 
 
 def _tree(connection: DuckDBPyConnection, sql: str) -> dict[str, Any]:

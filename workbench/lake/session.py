@@ -333,7 +333,7 @@ class Session:
 
     @property
     def read(self) -> set[str]:
-        """The pinned tables that queries have named since the session was opened or refreshed."""
+        """The pinned tables that queries have read since the session was opened or refreshed."""
         return self._database.read
 
     @property
