@@ -281,6 +281,22 @@ def test_stop_ends_the_thread_and_the_connection(started: Callable[[Broker], Fee
     feed.stop()
 
 
+def test_what_nobody_expected_ends_the_thread_and_is_said(
+    started: Callable[[Broker], Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("price\nand more")
+
+    broker = Broker()
+    monkeypatch.setattr(broker, "lag", broken)
+    feed = started(broker)
+    wait_until(lambda: feed.state.phase is Phase.STOPPED, "the end")
+    wait_until(lambda: not feed.is_alive, "the end of the thread")
+    assert broker.closed == 1
+    words = feed.state.in_words(0, rows=0, newest=None)
+    assert words.startswith("stopped: KeyError: 'price") and "\n" not in words
+
+
 # ---------------------------------------------------------------- the widget
 
 
@@ -341,6 +357,53 @@ def test_the_picker_offers_new_symbols_and_keeps_the_choice(broker: Broker) -> N
         assert live.symbol == "AAPL"
         live._picker.value = "KO"
         assert drawn_price(live) == 60
+
+
+def test_new_symbols_are_one_drawing_of_what_was_chosen(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    update = view._update
+
+    def counted(shown: Any, figure: Any) -> None:
+        drawn.append(figure.layout.title.text.split(":")[0])
+        update(shown, figure)
+
+    with opened() as live:
+        wait_until(lambda: drawn_price(live) == 104, "a drawing")
+        live._feed.stop()
+        sent: list[dict[str, Any]] = []
+        monkeypatch.setattr(live._picker, "send_state", lambda key=None: sent.append(key))
+        monkeypatch.setattr(view, "_update", counted)
+        before = live.figures[0].layout.uirevision
+        for number, symbol in enumerate(("KO", "AAA", "MSFT"), start=6):
+            live._feed._take(Broker([trade(number, symbol=symbol)]))
+            live._redraw()
+        assert drawn == ["AAPL"] * 3 and len(sent) == 3
+        assert live.figures[0].layout.uirevision == before
+        assert live._picker.options == ("AAPL", "KO", "AAA", "MSFT")
+        live._picker.value = "KO"
+        live.symbol = "NEW"
+        assert drawn[3:] == ["KO", "NEW"]
+
+
+def test_a_drawing_that_fails_is_said_and_the_view_can_be_closed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened() as live:
+        wait_until(lambda: drawn_price(live) == 104, "a drawing")
+
+        def broken(*_: Any) -> None:
+            raise ValueError("no such colour")
+
+        monkeypatch.setattr(view, "_update", broken)
+        broker.batches.append([trade(6)])
+        wait_until(lambda: "stopped: ValueError: no such colour" in live._line.value, "the words")
+        assert live._pause.disabled and live._stop.disabled
+        wait_until(lambda: threads() == [], "the end of the thread")
+        assert broker.closed == 1
+        live.close()
+        assert "stopped: ValueError" in live.status
 
 
 def test_a_symbol_that_does_not_trade_yet_can_be_asked_for(broker: Broker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from workbench.errors import WorkbenchError
@@ -31,7 +32,8 @@ class Feed:
     rows, length
         Bounds of each window.
     on_tick
-        Called on the thread after every step; an error of it ends the thread.
+        Called on the thread after every step, also when it has failed; an error of it ends the
+        thread.
     """
 
     def __init__(
@@ -108,14 +110,28 @@ class Feed:
         self._step(lambda state: state.stopped(now()))
 
     def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._follow()
-            except WorkbenchError as error:
-                why = error.message
-                self._step(lambda state, why=why: state.lost(now(), why))  # type: ignore[misc]
-                self._on_tick()
-                self._ended.wait(AGAIN_SECONDS)
+        try:
+            while not self._ended.is_set():
+                self._follow_until_lost()
+        except Exception as error:
+            # Nobody sees what a thread raises: the view says it instead of looking alive.
+            self._fail(error)
+
+    def _follow_until_lost(self) -> None:
+        try:
+            self._follow()
+        except WorkbenchError as error:
+            why = error.message
+            self._step(lambda state: state.lost(now(), why))
+            self._on_tick()
+            self._ended.wait(AGAIN_SECONDS)
+
+    def _fail(self, error: Exception) -> None:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        self._ended.set()
+        self._step(lambda state: state.stopped(now(), why))
+        with suppress(Exception):
+            self._on_tick()
 
     def _follow(self) -> None:
         source = self._connect()

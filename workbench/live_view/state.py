@@ -36,7 +36,7 @@ class LiveState:
     lag
         Offsets that are not read yet; None where that is not known.
     why
-        Why it waits, in words.
+        Why it waits, or what ended it, in words; empty where somebody ended it.
     since
         When the phase began, by a clock that only goes on [s].
     breaks
@@ -71,9 +71,9 @@ class LiveState:
             self, phase=Phase.WAITING, why=why, since=now, lag=None, breaks=self.breaks + 1
         )
 
-    def stopped(self, now: float) -> LiveState:
+    def stopped(self, now: float, why: str = "") -> LiveState:
         """It is over, for good."""
-        return replace(self, phase=Phase.STOPPED, since=now, why="")
+        return replace(self, phase=Phase.STOPPED, since=now, why=why)
 
     def _following(self, now: float) -> LiveState:
         if self.phase in (Phase.FOLLOWING, Phase.STOPPED):
@@ -117,7 +117,8 @@ class LiveState:
             said = f"waiting for the broker since {waited} ({self.why}); tries again by itself"
             return " · ".join([said, *([held, *moment] if rows else [])])
         if self.phase is Phase.STOPPED:
-            return " · ".join(["stopped", held, *moment, *counts])
+            ended = f"stopped: {self.why}" if self.why else "stopped"
+            return " · ".join([ended, held, *moment, *counts])
         behind = "reading" if self.lag is None else "all read"
         if self.lag:
             behind = f"about {self.lag:,} behind"

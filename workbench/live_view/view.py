@@ -51,6 +51,8 @@ class LiveView:
         self._kind, self._theme, self._wanted_symbol = kind, theme, symbol
         self._pace, self._paused_at = Pace(), None  # type: tuple[Pace, int | None]
         self._drawing = threading.RLock()
+        # While the picker gets names: what it chooses then, nobody chose.
+        self._offering = False
         # Messages read when it was drawn last: without new ones there is nothing to draw.
         self._drawn = 0
         me = weakref.ref(self)
@@ -92,7 +94,7 @@ class LiveView:
     def symbol(self, name: str | None) -> None:
         wanted = ALL if name is None else name
         if wanted not in self._picker.options:
-            self._picker.options = (*self._picker.options, wanted)
+            self._offer((*self._picker.options, wanted), self._picker.value)
         self._picker.value = wanted
 
     def pause(self) -> None:
@@ -110,9 +112,9 @@ class LiveView:
         """End the thread and the connection; the last frame stays. Safe to call twice."""
         self._paused_at = None
         self._feed.stop()
-        self._redraw()
-        for button in (self._pause, self._stop):
-            button.disabled = True
+        if not self._feed.state.why:
+            self._redraw()
+        self._say_ended()
 
     def __enter__(self) -> LiveView:
         return self
@@ -157,7 +159,7 @@ class LiveView:
         me = weakref.ref(self)
         self._pause.observe(_calling(me, "_on_pause"), "value")
         self._stop.on_click(_calling(me, "close"))
-        self._picker.observe(_calling(me, "_redraw"), "value")
+        self._picker.observe(_calling(me, "_on_choice"), "value")
         self._say()
 
     def _on_pause(self) -> None:
@@ -168,8 +170,17 @@ class LiveView:
             self._pause.description, self._pause.icon = "Pause", "pause"
             self.resume()
 
+    def _on_choice(self) -> None:
+        with self._drawing:
+            if not self._offering:
+                self._redraw()
+
     def _tick(self) -> None:
         """After every step of the thread: draw where it is time, else do nothing."""
+        if self._feed.state.phase is Phase.STOPPED:
+            # Something failed, maybe the drawing itself; there is no further step.
+            self._say_ended()
+            return
         read = self._feed.state.read
         self._pace.wanted()
         if self._pace.due(now()):
@@ -194,9 +205,24 @@ class LiveView:
         new = [name for name in sorted(symbols) if name not in known]
         if new:
             chosen = self._picker.value
-            self._picker.options = (*known, *new)
             # The most traded one, until somebody chooses.
-            self._picker.value = chosen if chosen is not None else symbols[0]
+            self._offer((*known, *new), chosen if chosen is not None else symbols[0])
+
+    def _offer(self, names: tuple[str, ...], chosen: str | None) -> None:
+        """Give the picker its names as one change: by itself it goes to the first of them."""
+        with self._drawing:
+            self._offering = True
+            try:
+                with self._picker.hold_sync():
+                    self._picker.options = names
+                    self._picker.value = chosen
+            finally:
+                self._offering = False
+
+    def _say_ended(self) -> None:
+        for button in (self._pause, self._stop):
+            button.disabled = True
+        self._say()
 
     def _say(self) -> None:
         from html import escape
