@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import workbench as wb
 from tests.unit.conftest import Land
@@ -36,6 +38,15 @@ def filled(lake: Settings, land: Land, monkeypatch: pytest.MonkeyPatch) -> Itera
     current._others.clear()
     yield wb.session()
     current.session().close()
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    made = InteractiveShell()
+    made.run_line_magic("load_ext", "workbench")
+    yield made
+    made.run_line_magic("unload_ext", "workbench")
+    made.history_manager.end_session()
 
 
 def columns(session: Session, table: str = TABLE) -> dict[str, str]:
@@ -242,6 +253,40 @@ def test_snapshots_and_moments_can_be_chosen(filled: Session, land: Land) -> Non
     assert explorer.result.rows() == [(0,)]
     explorer._as_of.value = "soon"
     assert "as_of is not a time" in status(explorer)
+
+
+def test_what_is_copied_asks_the_same_where_it_is_pasted(
+    filled: Session, land: Land, shell: InteractiveShell
+) -> None:
+    first = filled.snapshots[TABLE]
+    land(trade(9))
+    wb.refresh()
+    explorer = explore()
+    explorer._measure.value = "count"
+    second = wb.session().snapshots[TABLE]
+    assert explorer._copy.text.startswith("-- as of 20")
+    assert explorer._copy.text.splitlines()[0].endswith(f"{TABLE} @ {second}")
+    assert wb.sql(explorer._copy.text).rows() == [(5,)]
+
+    def pasted() -> list[tuple[Any, ...]]:
+        done = shell.run_cell(f"{explorer._copy.text}")
+        done.raise_error()
+        assert explorer.result is not None
+        assert done.result.snapshots == explorer.result.snapshots
+        assert explorer._copy.text in unescape(explorer._sql.value)
+        rows: list[tuple[Any, ...]] = done.result.rows()
+        assert rows == explorer.result.rows()
+        return rows
+
+    explorer._snapshot.value = first
+    assert f"%%wb --snapshot {TABLE}={first}\n-- as of 20" in explorer._copy.text
+    assert pasted() == [(4,)]
+    explorer._table.value = "market.executions"
+    explorer._snapshot.value = first
+    assert pasted() == [(4,)]
+    explorer._as_of.value = "2001-01-01"
+    assert explorer._copy.text.startswith("%%wb --as-of '2001-01-01'\n-- as of 2001-01-01 ")
+    assert pasted() == [(0,)]
 
 
 def test_every_table_can_be_looked_at_also_where_it_is_empty(filled: Session) -> None:

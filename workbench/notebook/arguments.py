@@ -14,10 +14,11 @@ _VALUE = r"""(?:=|\s+)("[^"]*"|'[^']*'|\S+)"""
 _NAME = re.compile(r"([^\W\d]\w*)\s*<<\s*")
 _OUTPUT = re.compile(rf"(?:-o|--output){_VALUE}\s*")
 _AS_OF = re.compile(rf"--as-of{_VALUE}\s*")
+_SNAPSHOT = re.compile(rf"--snapshot{_VALUE}\s*")
 _TIMEOUT = re.compile(rf"--timeout{_VALUE}\s*")
 _DEBUG = re.compile(r"--debug(?:\s+|$)")
 _UNKNOWN = re.compile(r"(--?[A-Za-z][\w-]*)")
-OPTIONS = ("-o", "--output", "--as-of", "--timeout", "--debug")
+OPTIONS = ("-o", "--output", "--as-of", "--snapshot", "--timeout", "--debug")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Arguments:
     form: str | None = None
     #: A time, or ``$name`` of a variable that holds one.
     as_of: str | None = None
+    #: A table and the id of its snapshot.
+    snapshot: tuple[str, str] | None = None
     #: Seconds a statement may take.
     timeout_s: float | None = None
     debug: bool = False
@@ -48,8 +51,8 @@ def parse_line(line: str) -> Arguments:
     Examples
     --------
     >>> parse_line("top << -o df --as-of '2024-08-08 12:00' SELECT 1")
-    Arguments(name='top', form='df', as_of='2024-08-08 12:00', timeout_s=None,
-    debug=False, query='SELECT 1')
+    Arguments(name='top', form='df', as_of='2024-08-08 12:00', snapshot=None,
+    timeout_s=None, debug=False, query='SELECT 1')
     """
     rest, found = line.strip(), Arguments()
     while True:
@@ -59,6 +62,8 @@ def parse_line(line: str) -> Arguments:
             found = replace(found, form=_form(match[1].strip("\"'")))
         elif match := _AS_OF.match(rest):
             found = replace(found, as_of=match[1].strip("\"'"))
+        elif match := _SNAPSHOT.match(rest):
+            found = replace(found, snapshot=_snapshot(match[1].strip("\"'")))
         elif match := _TIMEOUT.match(rest):
             found = replace(found, timeout_s=_seconds(match[1]))
         elif match := _DEBUG.match(rest):
@@ -82,6 +87,16 @@ def _form(value: str) -> str:
     if value not in FORMS:
         raise UsageError(f"no form {quoted(value)}", hint=did_you_mean(value, FORMS))
     return value
+
+
+def _snapshot(text: str) -> tuple[str, str]:
+    table, _, snapshot = text.partition("=")
+    if not table or not snapshot:
+        raise UsageError(
+            f"--snapshot takes a table and an id, got {quoted(text)}",
+            hint="--snapshot market.trades=8600897673341843302",
+        )
+    return table, snapshot
 
 
 def _seconds(text: str) -> float | None:

@@ -82,6 +82,38 @@ class Query:
     #: For copying: asks the same with no parameters.
     copyable: str = ""
 
+    def cell(
+        self, provenance: str, as_of: str = "", snapshot: tuple[str, str] | None = None
+    ) -> str:
+        """Return the query to be copied, with the moment and the snapshot it was asked at.
+
+        Parameters
+        ----------
+        provenance
+            Says in a comment what it was that answered.
+        as_of
+            The moment that was chosen; empty for the session's own.
+        snapshot
+            The table and the snapshot that were chosen; None for the session's own.
+
+        Returns
+        -------
+        str
+            A query; a cell of a notebook where a moment or a snapshot was chosen.
+
+        Examples
+        --------
+        >>> print(Query("", copyable="FROM t;").cell("as of noon", "2024-08-08"))
+        %%wb --as-of '2024-08-08'
+        -- as of noon
+        FROM t;
+        """
+        options = [f"--as-of {quote_text(as_of)}"] if as_of else []
+        options += [f"--snapshot {'='.join(snapshot)}"] if snapshot else []
+        # This name of the magic is ours whatever else is loaded.
+        head = [f"%%wb {' '.join(options)}"] if options else []
+        return "\n".join([*head, f"-- {provenance}", self.copyable])
+
 
 def is_time(kind: str) -> bool:
     """Whether values of a DuckDB type can be cut into steps of time.

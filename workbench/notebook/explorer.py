@@ -224,9 +224,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def _session(self) -> Session:
         """The session the answer is asked of: the notebook's, or one at another moment."""
+        return session_at(self._as_of.value.strip() or None, self._chosen_snapshot())
+
+    def _chosen_snapshot(self) -> tuple[str, str] | None:
         base, snapshot = self._base(), self._snapshot.value
-        chosen = (base.name, snapshot) if base and snapshot else None
-        return session_at(self._as_of.value.strip() or None, chosen)
+        return (base.name, snapshot) if base and snapshot else None
 
     def _base(self) -> Table | None:
         """The Iceberg table behind what is chosen; None for what is no table of the lake."""
@@ -324,8 +326,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
         self.query, self.result = query, result
         # The lines of a widget are as high as its buttons.
         self._rows.value = f'<div style="line-height:1.6">{rows}</div>'
-        self._sql.value = f"<pre><code>{escape(query.copyable)}</code></pre>"
-        self._copy.text = query.copyable
+        self._copy.text = query.cell(
+            result.provenance(), self._as_of.value.strip(), self._chosen_snapshot()
+        )
+        self._sql.value = f"<pre><code>{escape(self._copy.text)}</code></pre>"
         self._say("")
         self._draw(result if state.measure != "rows" and state.group else None)
 

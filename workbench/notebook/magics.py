@@ -27,14 +27,16 @@ Ask the pinned tables in DuckDB SQL.
     %sql SELECT count(*) FROM market.trades
     top = %sql SELECT symbol, price FROM market.trades WHERE symbol = $symbol
 
-    %%sql [NAME <<] [-o df|pl|arrow|rel] [--as-of TIME] [--timeout SECONDS] [--debug]
+    %%sql [NAME <<] [-o df|pl|arrow|rel] [--as-of TIME] [--snapshot TABLE=ID]
+          [--timeout SECONDS] [--debug]
     SELECT ...
 
-NAME <<    put the answer into a variable instead of showing it
--o         as a pandas or Polars frame, an Arrow table or a DuckDB relation
---as-of    read the snapshots committed up to then; a date means its end, UTC
---timeout  end a statement that takes longer than this; no limit without it
---debug    show the traceback of an error
+NAME <<     put the answer into a variable instead of showing it
+-o          as a pandas or Polars frame, an Arrow table or a DuckDB relation
+--as-of     read the snapshots committed up to then; a date means its end, UTC
+--snapshot  read this snapshot of one table
+--timeout   end a statement that takes longer than this; no limit without it
+--debug     show the traceback of an error
 
 $name is bound to the variable of that name, never pasted into the text. The functions are
 workbench.sql, workbench.session and workbench.refresh. %wb and %%wb are the same magics where
@@ -71,7 +73,7 @@ class Magics:
         return None
 
     def _answer(self, arguments: Arguments, text: str) -> Any:
-        session = session_at(_moment(arguments.as_of, self.shell.user_ns))
+        session = session_at(_moment(arguments.as_of, self.shell.user_ns), arguments.snapshot)
         result = self._result(session, text, arguments.timeout_s)
         if arguments.form is not None:
             return _in_form(result, arguments.form)
