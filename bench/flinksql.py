@@ -19,7 +19,12 @@ from urllib.parse import urlparse
 
 import psutil
 
-from bench.answers import Expected, check_minutes, last_of_each
+from bench.answers import (
+    Expected,
+    check_minutes,
+    last_of_each,
+    minutes_lost_and_doubled,
+)
 from bench.lab import SOURCE, Lab
 from bench.outputs import Message, make_topics
 from bench.records import CLOSE_MS, Shape
@@ -205,6 +210,14 @@ class Minutes(SqlJob):
     def wrong(self, messages: list[Message]) -> str | None:
         found, expected = last_of_each(messages), self.expected_answers.minutes()
         return check_minutes(found, expected, by_arrival=self.by_arrival)
+
+    def crash(self) -> None:
+        """End the TaskManager as a crash does, and start another."""
+        self.lab.restart_taskmanager()
+
+    def lost_and_doubled(self, messages: list[Message]) -> tuple[int, int]:
+        """Return how many results are missing or wrong, and how many messages are too many."""
+        return minutes_lost_and_doubled(messages, self.expected_answers.minutes())
 
 
 class PlainMinutes(Minutes):

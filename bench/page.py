@@ -287,7 +287,7 @@ def peers(content: Row) -> list[str]:
     for task, own in (("minutes", "minutes"), ("minutes", "aggregates"), ("route", "router")):
         here = _warm(rows, "workbench", own, "exactly-once")
         elsewhere = content.get("others", {}).get(own, {}).get("rows", [])
-        if not here:
+        if not here and _warm(elsewhere, "workbench", own, "exactly-once"):
             parts.append(
                 f"The workbench did not run beside these: `{own}` is the middle of its warm runs above, of another run "
                 "with more events. Read the ratios as orders of magnitude."

@@ -197,7 +197,8 @@ def peers(lab: Lab, options: Options) -> Row:
 
 
 def _can_be_killed(engine: RegistryJob | SqlJob | Peer) -> bool:
-    return not isinstance(engine, SqlJob) and engine.task != "consume"
+    # What is called the workbench's has to show it; the SQL beside it is not offered to anybody.
+    return engine.name == "workbench" or (isinstance(engine, Peer) and engine.task != "consume")
 
 
 def checkpoint(lab: Lab, options: Options) -> Row:

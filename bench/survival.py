@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from bench.flinkjob import RegistryJob
+from bench.flinksql import Minutes
 from bench.lab import Lab
 from bench.outputs import Outputs
 from bench.peer import Peer
@@ -14,7 +15,7 @@ from bench.peer import Peer
 SHARE = 0.4
 
 
-def survive(lab: Lab, engine: RegistryJob | Peer) -> dict[str, Any]:
+def survive(lab: Lab, engine: RegistryJob | Minutes | Peer) -> dict[str, Any]:
     """Kill an engine in the middle; return what was lost and doubled.
 
     Returns

@@ -1,6 +1,6 @@
 """Live traffic from processes of its own: one sends at a rate, one receives and takes the time.
 
-``python -m bench.traffic send|receive CONFIG``. Every record carries the moment it was sent in
+``python -m bench.traffic send|receive CONFIG``. Every record carries the moment it was due in
 the field `sent_ns`, which the jobs pass on like any field they do not know. Both processes are on
 one machine and read one clock.
 """
@@ -92,19 +92,21 @@ def send(config: dict[str, Any]) -> dict[str, Any]:
     )
     names = [ticker(number) for number in range(100)]
     statuses = ("NEW", "FILLED", "CANCELLED", "PARTIALLY_FILLED")
-    sent, began = 0, time.perf_counter()
+    sent, began, began_ns = 0, time.perf_counter(), time.time_ns()
     late = 0.0
     while not stop.asked:
         due = int((time.perf_counter() - began) * config["rate"])
         while sent < due:
             now = time.time_ns()
             late = max(late, time.perf_counter() - began - sent / config["rate"])
+            # When it was due: what a sender that is held up keeps waiting is a latency, too.
+            due_ns = began_ns + int(sent / config["rate"] * 1e9)
             symbol = names[sent % 100]
             value = (
                 f'{{"trade_id":"L{sent:09d}","order_id":"O{sent // 3:09d}","symbol":"{symbol}",'
                 f'"side":"BUY","quantity":1.5,"price":187.25,"status":"{statuses[sent & 3]}",'
                 f'"exchange":"NASDAQ","trader_id":"TR-001","account_id":"ACC-001",'
-                f'"timestamp_ms":{now // 1_000_000},"event_type":"TRADE","sent_ns":{now}}}'
+                f'"timestamp_ms":{now // 1_000_000},"event_type":"TRADE","sent_ns":{due_ns}}}'
             )
             producer.produce(config["topic"], value, symbol)
             sent += 1

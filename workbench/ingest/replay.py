@@ -21,6 +21,7 @@ from workbench.broker.clients import (
     make_producer,
     topic_name,
 )
+from workbench.broker.offsets import end_offsets
 from workbench.config import Settings
 from workbench.errors import UsageError, WorkbenchError
 from workbench.ingest.files import FORMS, STDIN, TOPIC_OF_FORM, iter_batches
@@ -34,6 +35,10 @@ Progress = Callable[[int, float], None]
 _PROGRESS_SECONDS = 0.5
 #: Small batches by the clock, so that what is due next is known soon.
 _PACED_ROWS, _FAST_ROWS = 1_000, 20_000
+#: What is sent at once is led by at most so many records, until each partition has one, and then by
+#: a rest. A partition that has had none for a while counts as quiet and holds no clock of event
+#: time: the others would run ahead of it, and all of its records be late.
+_LEAD_ROWS, _LEAD_SECONDS = 200, 1.0
 #: A broker that delivers nothing for this long is lost.
 _DELIVERY_SECONDS = 30
 
@@ -141,6 +146,17 @@ class Sender:
     def wait(self, seconds: float) -> None:
         """Let what was handed over go out for this long."""
         self._producer.poll(seconds)
+
+    def quiet_partitions(self, before: dict[tuple[str, int], int]) -> int:
+        """Return how many partitions of its topics have got nothing since they ended there."""
+        self._producer.flush(_DELIVERY_SECONDS)
+        if self.is_broken:
+            return 0
+        return sum(end == before.get(key) for key, end in self.ends().items())
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Return where each partition of its topics ends."""
+        return end_offsets(self._settings, self._names)
 
     def finish(self, progress: Callable[[], None] = lambda: None) -> None:
         """Wait until everything is acknowledged or has failed."""
@@ -302,6 +318,7 @@ class _Clock:
         self._speed = speed
         self._progress = progress
         self._begun = self._told = time.monotonic()
+        self._led = False
         self.restart()
 
     @property
@@ -323,8 +340,9 @@ class _Clock:
     def send(self, batch: pa.RecordBatch) -> None:
         topics, keys, values = (column.to_pylist() for column in batch.columns)
         if self._speed is None:
+            sent = 0 if self._led else self._lead(topics, keys, values)
             with self._interrupts.held():
-                self._sender.send(topics, keys, values)
+                self._sender.send(topics[sent:], keys[sent:], values[sent:])
             self.tell()
             return
         due = due_times(event_times(batch.column(2)), self._event_ms)
@@ -341,6 +359,20 @@ class _Clock:
                 wait = (due[start] - now_ms) / 1000 / self._speed
                 self._sender.wait(min(max(wait, 0.001), _PROGRESS_SECONDS))
             self.tell()
+
+    def _lead(self, topics: list[str], keys: list[bytes | None], values: list[bytes | None]) -> int:
+        """Send a few, so that no partition is quiet when the rest comes; return how many."""
+        self._led = True
+        if len(topics) <= _LEAD_ROWS:
+            return 0
+        before, sent = self._sender.ends(), 0
+        while sent < _LEAD_ROWS and self._sender.quiet_partitions(before):
+            end = sent + len(before)
+            with self._interrupts.held():
+                self._sender.send(topics[sent:end], keys[sent:end], values[sent:end])
+            sent = end
+        self._sender.wait(_LEAD_SECONDS)
+        return sent
 
     def _now(self, due: Any) -> float:
         """Where the clock of the events stands; it starts with the first known time."""
