@@ -362,16 +362,18 @@ class _Clock:
 
     def _lead(self, topics: list[str], keys: list[bytes | None], values: list[bytes | None]) -> int:
         """Send a few, so that no partition is quiet when the rest comes; return how many."""
-        self._led = True
         if len(topics) <= _LEAD_ROWS:
-            return 0
+            return 0  # so few need none
+        self._led = True
         before, sent = self._sender.ends(), 0
         while sent < _LEAD_ROWS and self._sender.quiet_partitions(before):
             end = sent + len(before)
             with self._interrupts.held():
                 self._sender.send(topics[sent:end], keys[sent:end], values[sent:end])
             sent = end
-        self._sender.wait(_LEAD_SECONDS)
+        rested = time.monotonic() + _LEAD_SECONDS
+        while (left := rested - time.monotonic()) > 0:
+            self._sender.wait(left)
         return sent
 
     def _now(self, due: Any) -> float:
