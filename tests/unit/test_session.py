@@ -508,3 +508,20 @@ def test_a_misspelt_part_of_the_package_names_the_nearest() -> None:
     with pytest.raises(AttributeError, match="no attribute 'explor': did you mean 'explore'"):
         _ = workbench.explor
     assert not hasattr(workbench, "__path__x")
+
+
+@pytest.mark.parametrize("refused", [duckdb.OutOfMemoryException, duckdb.ConversionException])
+def test_a_preview_that_fails_does_not_run_the_whole_query(
+    session: Session, monkeypatch: pytest.MonkeyPatch, refused: type[duckdb.Error]
+) -> None:
+    asked: list[str] = []
+
+    def failing(_: Any, sql: str, parameters: Any) -> None:
+        asked.append(sql)
+        raise refused("no")
+
+    result = session.sql("SELECT 1 AS a")
+    monkeypatch.setattr("workbench.lake.database.run", failing)
+    with pytest.raises((LakeError, UsageError)):
+        repr(result)
+    assert len(asked) == 1 and "LIMIT" in asked[0]

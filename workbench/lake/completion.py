@@ -31,6 +31,13 @@ _WORD = re.compile(r"[\w.]*$")
 _NAMED = re.compile(r"\b([a-z_]+\.[a-z_]+)\b(?:\s+(?:AS\s+)?([a-z_]\w*))?", re.IGNORECASE)
 _WANTS_TABLE = re.compile(r"\b(?:FROM|JOIN|DESCRIBE|SUMMARIZE|TABLE)\s+[\w.]*$", re.IGNORECASE)
 
+# Texts, quoted names, dollar quotes and comments that have ended, and the beginnings of those
+# that have not.
+_CLOSED = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$).*?\1|--[^\n]*\n|/\*.*?\*/""", re.DOTALL
+)
+_OPENS = re.compile(r"""['"]|--|/\*|\$\w*\$""")
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -84,8 +91,14 @@ def complete(before: str, after: str = "", values: Iterable[str] = ()) -> list[C
 
 
 def _inside_text(before: str) -> bool:
-    """Whether the cursor stands in a string or a comment of the line."""
-    return before.count("'") % 2 == 1 or "--" in before.rsplit("\n", maxsplit=1)[-1]
+    """Whether the cursor stands in a text or a comment; a name in quotes may be completed.
+
+    >>> [_inside_text(text) for text in ("-- don't\\nFROM ", "WHERE a = '-- ", "/* it's")]
+    [False, True, True]
+    """
+    # What is closed is taken out from left to right: a quote in a comment opens no text.
+    opened = _OPENS.search(_CLOSED.sub(" ", before))
+    return opened is not None and opened[0] != '"'
 
 
 def _possible(before: str, after: str, word: str) -> Iterator[Candidate]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from workbench.errors import QueryTimeout
+from workbench.errors import UsageError
 from workbench.lake.database import Parameters, PinnedDatabase
 from workbench.lake.empty_past import why_empty
+from workbench.lake.guard import NotAQuery
 from workbench.lake.query_text import QueryText
 from workbench.lake.sqlerrors import translate
 from workbench.lake.table_text import html_table, rounded, text_table
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 
 #: Rows a repr shows.
 SHOWN_ROWS = 20
+# What is refused before it runs; the guard of a read-only session has no cause.
+_NO_SUB_QUERY = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.NotImplementedException,
+    type(None),
+)
 
 
 class Result:
@@ -158,9 +167,9 @@ class Result:
             limited = f"SELECT * FROM (\n{self.sql.rstrip().rstrip(';')}\n) LIMIT {SHOWN_ROWS + 1}"
             try:
                 self._preview = self._database.arrow(limited, self._parameters, self._timeout_s)
-            except QueryTimeout:
-                raise
-            except Exception:
+            except (UsageError, NotAQuery) as error:
+                if not isinstance(error.__cause__, _NO_SUB_QUERY):
+                    raise
                 # EXPLAIN and the like are no sub-queries; their answers are short.
                 return self.arrow().slice(0, SHOWN_ROWS + 1)
             self._keep_if_whole(self._preview)
