@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -11,8 +14,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 import workbench as wb
@@ -506,3 +511,19 @@ def test_a_report_has_no_front_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert show.has_front_end()
     monkeypatch.setattr("workbench.reports.context.context_of_run", lambda: {"run": "x"})
     assert not show.has_front_end()  # a report that is run from a notebook
+
+
+def test_papermill_that_a_notebook_starts_draws_one_frame(tmp_path: Path) -> None:
+    """It inherits what the server of notebooks has told the kernel that starts it."""
+    (tmp_path / "workbench.toml").write_text('[kafka]\nbootstrap_servers = "127.0.0.1:1"\n')
+    code = "import workbench as wb\nprint(type(wb.live('trades')).__name__)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, tmp_path / "one.ipynb")
+    environment = os.environ | {"JPY_SESSION_NAME": "/lab/tour.ipynb"}
+    subprocess.run(
+        [sys.executable, "-m", "papermill", "one.ipynb", "done.ipynb"],
+        cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    (cell,) = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells
+    assert [output.text for output in cell.outputs if output.get("name") == "stdout"] == ["Frame\n"]

@@ -215,6 +215,23 @@ def test_the_sql_magic_of_others_is_left_alone(shell: InteractiveShell) -> None:
     assert run(shell, "%%sql\nSELECT 1") == "theirs"
 
 
+def test_an_extension_that_is_loaded_later_is_told_of_once(shell: InteractiveShell) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(shell, "%sql SELECT 1")
+    for kind in ("line", "cell"):
+        shell.register_magic_function(lambda line, cell="": "theirs", kind, "sql")
+    with pytest.warns(UserWarning, match="use %%wb") as told:
+        assert run(shell, "%%sql\nSELECT 1") == "theirs"
+        run(shell, "1")
+    assert len(told) == 1
+    assert run(shell, "%%wb\nSELECT 1 AS a").rows() == [(1,)]
+    shell.run_line_magic("unload_ext", "workbench")
+    assert run(shell, "%%sql\nSELECT 1") == "theirs"
+    callbacks = shell.events.callbacks["post_run_cell"]
+    assert not [each for each in callbacks if hasattr(each, "workbench")]
+
+
 def test_loading_twice_is_loading_once(shell: InteractiveShell) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -252,6 +269,11 @@ def test_tables_and_columns_are_completed_in_magic_cells(
     assert completed(shell, "%%sql --as") == ["--as-of"]
     assert "event_time" not in completed(shell, "event_t")
     assert completed(shell, "%%sql\nSELECT 'event_t") == []
+    for before in ("-- don't\n", "/* it's\n-- 'x */", "SELECT 'it''s', \"a'b\", $$ ' $$ "):
+        assert completed(shell, f"%%sql\n{before}FROM market.tr")[0] == "market.trades"
+    for before in ("-- don't ", "/* it\n", "SELECT '-- \n", "SELECT $t$ it's\n"):
+        assert completed(shell, f"%%sql\n{before}FROM market.tr") == []
+    assert "event_time" in completed(shell, '%%sql\nSELECT "event_t')
 
 
 def test_the_kernel_answers_jupyterlabs_requests(shell: InteractiveShell) -> None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 FRAME_SECONDS = 20.0
 #: More than this no browser draws twice a second.
 MOST_ROWS = 50_000
-#: Set by the servers that start kernels for people; papermill and nbclient set none of them.
-_FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
+# Set by the servers that start kernels for people; papermill and nbclient set none of them.
+_SESSION = "JPY_SESSION_NAME"
+_FRONT_ENDS = (_SESSION, "VSCODE_PID", "VSCODE_CWD", "COLAB_RELEASE_TAG")
 
 
 class Frame:
@@ -157,4 +158,19 @@ def has_front_end() -> bool:
         return False
     shell = get_ipython()
     in_kernel = shell is not None and getattr(shell, "kernel", None) is not None
-    return in_kernel and not context_of_run() and any(name in os.environ for name in _FRONT_ENDS)
+    names = [name for name in _FRONT_ENDS if name in os.environ]
+    if _SESSION in names and _inherited(_SESSION):
+        names.remove(_SESSION)
+    return in_kernel and not context_of_run() and bool(names)
+
+
+def _inherited(name: str) -> bool:
+    """Whether a variable was there before this kernel: papermill in a cell has that notebook's."""
+    import psutil
+
+    try:
+        before = psutil.Process(os.getppid()).environ()
+    except psutil.Error:
+        # A parent of another user, or none: then it counts as this kernel's.
+        return False
+    return bool(before.get(name) == os.environ[name])

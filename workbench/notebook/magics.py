@@ -21,6 +21,7 @@ from workbench.notebook.one_line import (
 )
 
 OWN, COMMON = "wb", "sql"
+TAKEN = "%%sql belongs to another extension that is loaded; use %%wb and %wb for the lake"
 HELP = """\
 Ask the pinned tables in DuckDB SQL.
 
@@ -143,12 +144,10 @@ def load(shell: InteractiveShell) -> None:
     names = [OWN]
     registered = shell.magics_manager.magics
     if COMMON in registered["cell"] or COMMON in registered["line"]:
-        warnings.warn(
-            "%%sql belongs to another extension that is loaded; use %%wb and %wb for the lake",
-            stacklevel=2,
-        )
+        warnings.warn(TAKEN, stacklevel=2)
     else:
         names.append(COMMON)
+        shell.events.register("post_run_cell", _watch(shell, magics))
     for name in names:
         shell.register_magic_function(line, "line", name)
         shell.register_magic_function(cell, "cell", name)
@@ -174,6 +173,19 @@ def _magic_functions(magics: Magics) -> tuple[Any, Any]:
     return line, cell
 
 
+def _watch(shell: InteractiveShell, magics: Magics) -> Any:
+    """Say once that an extension which was loaded later has taken ``%%sql``."""
+
+    def look(_: Any) -> None:
+        registered = shell.magics_manager.magics
+        if not all(_is_ours(registered[kind].get(COMMON)) for kind in ("line", "cell")):
+            shell.events.unregister("post_run_cell", look)
+            warnings.warn(TAKEN, stacklevel=2)
+
+    vars(look)["workbench"] = magics
+    return look
+
+
 def _is_ours(function: Any) -> bool:
     return isinstance(getattr(function, "workbench", None), Magics)
 
@@ -185,6 +197,8 @@ def unload(shell: InteractiveShell) -> None:
         for name in (OWN, COMMON):
             if _is_ours(registered.get(name)):
                 del registered[name]
+    for look in filter(_is_ours, list(shell.events.callbacks["post_run_cell"])):
+        shell.events.unregister("post_run_cell", look)
     kept = [known for known in shell.Completer.custom_matchers if not isinstance(known, Matcher)]
     shell.Completer.custom_matchers[:] = kept
     show_errors_as_tracebacks()
