@@ -24,8 +24,10 @@ _SQL = re.compile(
     re.IGNORECASE,
 )
 _PATH = re.compile(r"(/tmp/|/home/|/root/|/Users/|[A-Z]:\\\\)")
-#: Methods of a report that show numbers of the data.
-_SHOWS_FIGURES = {"table", "figures_table"}
+#: Methods of a report that record or show numbers of the data.
+_SHOWS_FIGURES = {"table", "figures_table", "figure", "check"}
+#: Figures that no check of the same name computes again, and why that is enough.
+NOT_AGAIN = {"missing": "each job's in = good + late + dead + filtered says the same"}
 
 
 def problems(notebook: Any) -> list[str]:
@@ -52,12 +54,65 @@ def problems(notebook: Any) -> list[str]:
                 found.append(f"{name} holds an error: {output.ename}")
             if _PATH.search(str(output)):
                 found.append(f"{name} holds a path of some machine")
+    found += [f"figure {name} has no check of its name" for name in unchecked(notebook)]
     for module in imported_modules(notebook):
         source = module.read_text(encoding="utf-8")
         found += [f"{module.relative_to(ROOT)} uses {what}" for what in unstable(source)]
     if not cells or "report.finish()" not in cells[-1].source:
         found.append("the last cell does not call report.finish()")
     return found
+
+
+def unchecked(notebook: Any) -> list[str]:
+    """Return the figures, as they are written, that no check of the same name computes again.
+
+    A name that is put together must be put together in the same way. A plain one may also be an
+    item of a loop over checks, or what a check's name becomes.
+    """
+    checks: set[str] = set()
+    items: set[str] = set()
+    figures: list[ast.expr] = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        calls = list(_calls(cell.source))
+        figures += [call.args[0] for method, call in calls if method == "figure"]
+        names = [call.args[0] for method, call in calls if method == "check"]
+        checks |= {ast.unparse(name) for name in names}
+        items |= {pattern for name in names if (pattern := _made(name))}
+        if any(isinstance(name, ast.Name) for name in names):
+            items |= _in_loops(cell.source)
+    return [
+        ast.unparse(name)
+        for name in figures
+        if ast.unparse(name) not in checks
+        and not (
+            isinstance(name, ast.Constant)
+            and (name.value in NOT_AGAIN or any(re.fullmatch(each, name.value) for each in items))
+        )
+    ]
+
+
+def _made(name: ast.expr) -> str | None:
+    """The names that an f-string can become, as a pattern."""
+    if not isinstance(name, ast.JoinedStr):
+        return None
+    parts = [
+        re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+        for part in name.values
+    ]
+    return "".join(parts)
+
+
+def _in_loops(source: str) -> set[str]:
+    """The texts that the loops of a cell go over, as patterns."""
+    loops = [node.iter for node in ast.walk(ast.parse(source)) if isinstance(node, ast.For)]
+    return {
+        re.escape(node.value)
+        for loop in loops
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
 
 
 def unstable(source: str) -> list[str]:
@@ -157,7 +212,12 @@ def imported_modules(notebook: Any) -> list[Path]:
 
 def _methods(source: str) -> Iterator[str]:
     """Methods that are called on ``report``."""
+    return (method for method, _ in _calls(source))
+
+
+def _calls(source: str) -> Iterator[tuple[str, ast.Call]]:
+    """Calls on ``report``, with the name of the method."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if isinstance(node.func.value, ast.Name) and node.func.value.id == "report":
-                yield node.func.attr
+                yield node.func.attr, node

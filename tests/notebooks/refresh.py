@@ -1,4 +1,4 @@
-"""Renew the stored outputs of the report notebooks: ``python -m tests.notebooks.refresh``."""
+"""Renew the stored outputs of the report notebooks: ``python -m tests.notebooks.refresh [NAME...]``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ def refresh(path: Path) -> None:
 
 
 def main() -> None:
-    """Build the lake and renew every report."""
+    """Build the lake and renew the reports that are named, or every one."""
     with tempfile.TemporaryDirectory() as scratch:
         build_small_lake(Path(scratch))
         os.environ["WORKBENCH_PROJECT"] = scratch
         os.environ["PYTHONPATH"] = str(ROOT)
         for report in REPORTS:
+            if sys.argv[1:] and report.name not in sys.argv[1:]:
+                continue
             path = ROOT / "notebooks" / f"{report.name}.ipynb"
             refresh(path)
             print(f"renewed {path.relative_to(ROOT)}", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.notebooks.guards import page_problems, problems, unstable_sql
+from tests.notebooks.guards import NOT_AGAIN, page_problems, problems, unstable_sql
 from tests.notebooks.small_lake import build_small_lake
 from tests.notebooks.strip import has_outputs, stripped
 from workbench.config import Settings
@@ -123,6 +123,11 @@ def _with_a_table_that_nobody_compares(notebook: Any) -> None:
     cell.metadata.tags = ["nbval-ignore-output"]
 
 
+def _with_a_figure_that_nobody_checks(notebook: Any) -> None:
+    cell = next(c for c in notebook.cells if "report.figures_table" in c.source)
+    cell.source += '\nreport.figure("one more", 1)\nreport.figure(f"more of {day}", 1)'
+
+
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
@@ -134,6 +139,8 @@ def _with_a_table_that_nobody_compares(notebook: Any) -> None:
         (_with_a_clock_in_sql, "uses current_timestamp"),
         (_with_a_module_that_looks_at_the_clock, "workbench/reports/runner.py uses now()"),
         (_with_a_table_that_nobody_compares, "shows figures and is not compared"),
+        (_with_a_figure_that_nobody_checks, "figure 'one more' has no check of its name"),
+        (_with_a_figure_that_nobody_checks, "figure f'more of {day}' has no check of its name"),
     ],
 )
 def test_the_guard_fails_on(spoil, expected):
@@ -204,7 +211,7 @@ def test_the_report_runs_and_all_its_checks_pass(lake):
     figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
     assert figures["duplicates"] == 4
     assert figures["dead letters of landing, raw.trades"] == 15 + 2 + 4
-    assert len(run.summary["checks"]) > 20
+    assert figures.keys() <= {check["name"] for check in run.summary["checks"]}
     page = run.html.read_text(encoding="utf-8")
     assert page_problems(page) == []
     for old, new, expected in (
@@ -261,3 +268,5 @@ def test_a_report_holds_where_there_is_little_to_report(lake, name, parameters, 
     assert page_problems(run.html.read_text(encoding="utf-8")) == []
     figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
     assert {each: float(figures[each]) for each in expected} == expected
+    again = {check["name"] for check in run.summary["checks"]}
+    assert {each for each in figures if figures[each] is not None} - again <= NOT_AGAIN.keys()

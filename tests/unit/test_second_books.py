@@ -17,7 +17,8 @@ from workbench.lake.session import Session
 from workbench.lake.write import append
 from workbench.market import spread_curve
 from workbench.reports.market_day import Day, market_day
-from workbench.reports.second_books import _liquidity, books_of_day
+from workbench.reports.orderbook_liquidity import day_totals
+from workbench.reports.second_books import _liquidity, books_of_day, median_spread
 
 D = Decimal
 #: Microseconds that a book holds at most.
@@ -48,6 +49,14 @@ def test_a_day_is_what_the_question_says_of_it(
     assert {name: found["AAPL"][name] for name in SAME} == {name: row[name] for name in SAME}
     sided = [r for r in market.books if r["event_time"] <= day.as_of and r["spread"] is not None]
     assert found["AAPL"]["two_sided"] == len(sided)
+    totals = day_totals(market_session, day)
+    assert median_spread(found) == totals["median_spread_bps"] is not None
+
+
+def test_the_median_of_all_is_that_of_every_book_and_not_of_the_medians() -> None:
+    books = {"A": {"spreads": [100, 200, 900]}, "B": {"spreads": [1000]}}
+    assert median_spread(books) == 2
+    assert median_spread({}) is None
 
 
 def test_a_spread_weighs_as_long_as_it_holds(lake: Settings, session: Session) -> None:
@@ -64,6 +73,7 @@ def test_a_spread_weighs_as_long_as_it_holds(lake: Settings, session: Session) -
     assert found == {
         "snapshots": 3,
         "two_sided": 3,
+        "spreads": [20_000, 100_000, 20_000],
         "covered_s": 10,
         "spread_bps": D("280"),  # (9 s of 200 bps + 1 s of 1,000) / 10
         "median_spread_bps": 200,

@@ -14,7 +14,7 @@ from tests.unit.market_lake import MarketLake
 from workbench import market as questions
 from workbench.lake.session import Session
 from workbench.market.accounting import ledger_of
-from workbench.reports.market_day import market_day
+from workbench.reports.market_day import day_totals, market_day
 from workbench.reports.second_path import SecondPath, half_up
 from workbench.reports.second_positions import (
     cash_flow,
@@ -25,7 +25,7 @@ from workbench.reports.second_positions import (
     realised_by_average,
     worth,
 )
-from workbench.reports.second_sectors import sectors
+from workbench.reports.second_sectors import sectors, unknown_symbols
 from workbench.reports.second_volume import profile, same_part_of_days
 
 TICK = timedelta(microseconds=1)
@@ -40,6 +40,19 @@ def second(market_session: Session) -> SecondPath:
 @pytest.fixture(scope="module")
 def sector_of(market_session: Session) -> dict[str, str]:
     return {row[0]: row[2] for row in questions.reference_data(market_session).rows()}
+
+
+@pytest.mark.parametrize("moment", [*MOMENTS, at(0, days=-90)])
+def test_totals_of_a_day(second: SecondPath, market_session: Session, moment: datetime) -> None:
+    day = market_day(moment)
+    assert second.totals(day) == day_totals(market_session, day)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_symbols_without_reference_data(market_session: Session, moment: datetime) -> None:
+    day = market_day(moment)
+    rows = questions.missing_reference(market_session, day.hours, day.as_of).rows()
+    assert unknown_symbols(market_session, day.since, day.until) == len(rows)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

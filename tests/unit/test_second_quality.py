@@ -16,8 +16,15 @@ from tests.unit.market_lake import MarketLake, book, dead_letter, late_row
 from workbench.config import Settings
 from workbench.lake.session import Session
 from workbench.lake.write import append
-from workbench.market import data_quality, reconciliation
-from workbench.reports.second_quality import _silence, measures, refused_by_reason, sent
+from workbench.market import data_quality, reconciliation, trading_gaps
+from workbench.reports.second_quality import (
+    _silence,
+    gaps_of_day,
+    measures,
+    refused,
+    refused_by_reason,
+    sent,
+)
 
 
 def put(lake: Settings, table: str, *rows: dict[str, Any]) -> None:
@@ -67,6 +74,47 @@ def test_an_empty_lake_has_nothing_wrong(session: Session) -> None:
 
 def test_reasons_of_refusals(market: MarketLake, market_session: Session) -> None:
     assert refused_by_reason(market_session) == {"invalid-json": 3, "no-status": 1, "crossed": 1}
+
+
+def test_refusals_of_each_job(market: MarketLake, market_session: Session) -> None:
+    rows = reconciliation(market_session).arrow().to_pylist()
+    assert any(row["dead"] for row in rows)
+    for row in rows:
+        assert refused(market_session, row["job"], row["source"]) == row["dead"]
+
+
+def test_refusals_in_files_are_those_of_landing(lake: Settings, session: Session) -> None:
+    dead = [
+        dead_letter(1, source_topic="file:a", job="landing"),
+        dead_letter(2, source_topic="file:a", job="enrichment"),
+        dead_letter(3, source_topic="raw.trades", job="router"),
+        dead_letter(4, source_topic="raw.trades", job="enrichment"),
+        dead_letter(5, source_topic="raw.orderbook", job="orderbook"),
+    ]
+    put(lake, "ops.dead_letters", *dead)
+    found = {
+        (row["job"], row["source"]): row["dead"]
+        for row in reconciliation(session.refresh()).arrow().to_pylist()
+    }
+    assert found == {each: refused(session, *each) for each in found}
+    assert found["landing", "files"] == found["landing", "raw.trades"] == 1
+
+
+@pytest.mark.parametrize("minutes", [1, 3, 4])
+def test_gaps_of_a_day(land: Land, session: Session, minutes: int) -> None:
+    land(
+        trade(0, event_time=at(-86_400)),
+        trade(1, event_time=at(0)),
+        trade(2, event_time=at(240)),
+        trade(3, event_time=at(120), status="CANCELLED"),
+        trade(4, event_time=at(360)),
+        trade(5, symbol="MSFT", event_time=at(600)),
+        trade(6, symbol="MSFT", event_time=at(660)),
+    )
+    session.refresh()
+    found = gaps_of_day(session, at(700), minutes)
+    assert found == trading_gaps(session, minutes, as_of=at(700)).arrow().num_rows
+    assert found == {1: 2, 3: 1, 4: 0}[minutes]
 
 
 def test_what_was_sent_is_the_span_of_each_partition(

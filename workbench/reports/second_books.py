@@ -6,6 +6,7 @@ times are taken from the files.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,8 @@ def books_of_day(session: Session, day: Day) -> dict[str, dict[str, Any]]:
 
     ``snapshots``, ``two_sided`` (with bids and asks), ``covered_s`` [s], ``spread_bps`` and
     ``imbalance_5`` (weighted with time), ``median_spread_bps``, ``order_flow_imbalance``; as
-    `workbench.market.spread_curve` defines them, with one bucket for the day.
+    `workbench.market.spread_curve` defines them, with one bucket for the day. And ``spreads``,
+    that of each snapshot in 0.01 basis points.
     """
     rows = (
         frame(session, "market.orderbook_metrics")
@@ -51,6 +53,11 @@ def books_of_day(session: Session, day: Day) -> dict[str, dict[str, Any]]:
     }
 
 
+def median_spread(books: Mapping[str, Mapping[str, Any]]) -> Decimal | None:
+    """Return the median spread of all snapshots of all symbols, in basis points."""
+    return _median([spread for each in books.values() for spread in each["spreads"]])
+
+
 def _liquidity(rows: list[dict[str, Any]], last: int) -> dict[str, Any]:
     longest = PREVIOUS_BOOK_MS * 1000
     covered = spread_us = spread_sum = imbalance_us = imbalance_sum = 0
@@ -71,6 +78,7 @@ def _liquidity(rows: list[dict[str, Any]], last: int) -> dict[str, Any]:
     return {
         "snapshots": len(rows),
         "two_sided": len(spreads),
+        "spreads": spreads,
         "covered_s": decimal_of(covered, 6),
         "spread_bps": _mean(spread_sum * 100, spread_us),
         "median_spread_bps": _median(spreads),

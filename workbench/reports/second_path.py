@@ -47,14 +47,29 @@ class SecondPath:
         return self.executions(since, until).sort(*order)
 
     def totals(self, day: Day) -> dict[str, Any]:
-        """Return ``executions``, ``volume``, ``notional`` and ``vwap`` of the day."""
+        """Return what `workbench.reports.market_day.day_totals` does, of the same day."""
+        events = self.trades.filter(
+            pl.col("event_time").is_between(day.since, day.until, closed="left")
+        )
+        copies = events.group_by("trade_id").len().select(pl.col("len").sub(1).sum())
         row = (
             self.executions(day.since, day.until)
-            .select(pl.len().alias("executions"), pl.col("units").sum(), pl.col("value").sum())
+            .select(
+                pl.len().alias("executions"),
+                pl.col("symbol").n_unique().alias("symbols"),
+                pl.col("account_id").drop_nulls().n_unique().alias("accounts"),
+                pl.col("units").sum(),
+                pl.col("value").sum(),
+            )
             .collect()
             .row(0, named=True)
         )
-        return {"executions": row["executions"], **_money(row["units"], row["value"])}
+        return {
+            "events": events.select(pl.len()).collect().item(),
+            "duplicates": copies.collect().item(),
+            **{name: row[name] for name in ("executions", "symbols", "accounts")},
+            **_money(row["units"], row["value"]),
+        }
 
     def by_symbol(self, day: Day) -> dict[str, dict[str, Any]]:
         """Return ``volume``, ``notional``, ``vwap`` and ``executions`` of each symbol."""

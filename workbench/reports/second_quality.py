@@ -62,6 +62,50 @@ def sent(session: Session, topic: str) -> int:
     return _number(spans.select(pl.col("records").sum()))
 
 
+def refused(session: Session, job: str, source: str) -> int:
+    """Return the refused records that `workbench.market.reconciliation` counts for a job."""
+    rows = frame(session, "ops.dead_letters")
+    in_file = pl.col("source_topic").str.starts_with("file:")
+    if job == "landing":
+        names = [source, session.settings.kafka.topic_prefix + source]
+        read = in_file if source == "files" else pl.col("source_topic").is_in(names)
+        rows = rows.filter(pl.col("job").is_in(_LANDED["raw.trades"][1]), read)
+    else:
+        rows = rows.filter(pl.col("job") == job)
+        # A batch run reads the files of landing, which has refused the same records already.
+        rows = rows.filter(~in_file) if job == "enrichment" else rows
+    return 0 if job == "aggregates" else _count(rows)
+
+
+def gaps_of_day(session: Session, as_of: datetime, minutes: int) -> int:
+    """Return how many gaps of at least so many minutes the symbols have on the day up to a moment.
+
+    Minute by minute, and not from the distance between those with executions.
+    """
+    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    traded = (
+        frame(session, "market.trades")
+        .filter(
+            pl.col("event_time").is_between(midnight, as_of, closed="both"),
+            pl.col("status").is_in(EXECUTIONS),
+        )
+        .select("symbol", pl.col("event_time").dt.epoch("s").floordiv(60).alias("minute"))
+        .unique()
+        .collect()
+    )
+    found = 0
+    for _, part in traded.group_by("symbol"):
+        busy = set(part["minute"].to_list())
+        run = 0
+        for minute in range(min(busy), max(busy) + 1):
+            if minute in busy:
+                found += run >= minutes
+                run = 0
+            else:
+                run += 1
+    return found
+
+
 def refused_by_reason(session: Session) -> dict[str, int]:
     """Return the records refused, by reason."""
     rows = frame(session, "ops.dead_letters").group_by("error_type").len().collect()

@@ -11,6 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from workbench.lake.session import Session
+from workbench.reports.frames import frame
 from workbench.reports.second_path import SecondPath, decimal_of, half_up
 
 
@@ -77,3 +79,12 @@ def sectors(
         change = half_up((row["last"] - row["first"]) * 10**8, row["first"])
         sector.returns.append((change, half_up(row["value"], 10**14)))
     return dict(found)
+
+
+def unknown_symbols(session: Session, since: datetime, until: datetime) -> int:
+    """Return how many symbols were enriched without reference data in [since, until)."""
+    rows = frame(session, "market.enriched_trades").filter(
+        pl.col("event_time").is_between(since, until, closed="left"),
+        pl.col("company_name") == "UNKNOWN",
+    )
+    return int(rows.select(pl.col("symbol").n_unique()).collect().item())

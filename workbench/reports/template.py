@@ -124,7 +124,7 @@ def new_report(settings: Settings, name: str, title: str | None = None) -> Path:
         _cell("text-1", "## The question"),
         _cell("question", _QUESTION, compared),
         _cell("text-2", "## The same numbers by a second path"),
-        _cell("checks", _CHECK, ignored),
+        _cell("checks", _CHECK, compared),
         _cell("text-3", "## Sources"),
         _cell("sources", "report.sources()", ignored),
         _cell("finish", "report.finish()", ignored),
