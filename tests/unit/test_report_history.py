@@ -369,9 +369,11 @@ def test_pruning_drops_old_runs_with_their_tags_and_nothing_else(story: Story) -
     snapshots = {TRADES: str(before["report-of-mine"])}
     pin_for_ever(story.settings, stray, snapshots)
     pin_for_ever(story.settings, "report-2024-08-08", snapshots)
+    no_moment = "report-x-20241399T000000Z-abcdef"
+    pin_for_ever(story.settings, no_moment, snapshots)
     [done, left] = pruned(story, keep=1)
     assert (done.outcome, done.run, left.outcome) == ("dropped", story.first.id, "no run")
-    mine = {"report-of-mine", "report-2024-08-08", f"report-my_day-{story.second.id}"}
+    mine = {"report-of-mine", "report-2024-08-08", no_moment, f"report-my_day-{story.second.id}"}
     assert set(refs(story.settings)) == {*mine, stray}
     assert [run.id for run in list_runs(story.settings)] == [story.second.id]
     assert not story.first.folder.exists()
@@ -382,6 +384,24 @@ def test_pruning_drops_old_runs_with_their_tags_and_nothing_else(story: Story) -
     expire(story.settings, [TRADES], older_than=timedelta(0))
     with pytest.raises(LakeError, match="has no snapshot"):
         open_session(story.settings, snapshots=story.first.summary["snapshots"])
+
+
+def test_nights_that_failed_do_not_push_out_the_last_good_run(lake: Settings) -> None:
+    nights = ["passed", "passed", "failed", "error", "failed", "error", "error"]
+    for day, verdict in enumerate(nights, 1):
+        began = f"2024-01-0{day}T00:00:00+00:00"
+        folder = lake.project / "reports" / "my_day" / "x" / f"2024010{day}T000000Z-aaaaaa"
+        folder.mkdir(parents=True)
+        told = {"name": "my_day", "run": folder.name, "started_at": began, "verdict": verdict}
+        (folder / "report.json").write_text(json.dumps({**told, "tag": None}))
+
+    def left(keep: int) -> list[int]:
+        gone = {each.run for each in prune(lake, keep=keep, dry_run=True)}
+        return [int(r.id[7]) for r in reversed(list_runs(lake)) if r.id not in gone]
+
+    assert left(1) == [2, 5, 6, 7]
+    assert left(2) == [2, 3, 4, 5, 6, 7]
+    assert left(4) == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_prune_needs_to_know_what_is_old(lake: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from workbench.config import Settings
 from workbench.errors import LakeError, UsageError
 from workbench.reports.runs import FOLDER, ReportRun, list_runs
-from workbench.reports.tags import RunTag, drop_tags, tags_of_runs
+from workbench.reports.tags import RunTag, began_of, drop_tags, tags_of_runs
 
 #: A tag is made before its run has its place: a younger one without a run may be about to get it.
 SETTLED = timedelta(hours=6)
@@ -54,7 +55,9 @@ def prune(
     older_than
         Runs that began longer ago than this; any age when None.
     keep
-        The newest runs of each report that stay, however old; none when None.
+        The newest finished runs of each report that stay, however old, and the newest one whose
+        checks held besides; none when None. Runs that stopped with an error are not counted:
+        those that are younger stay, too.
     stray_tags
         Drop tags of runs that are not kept here as well. Not where other project folders have
         reports on the same lake: their tags look the same.
@@ -102,14 +105,20 @@ def _old_runs(
 ) -> list[ReportRun]:
     if older_than is None and keep is None:
         return []
-    counted: dict[str, int] = {}
+    counted: Counter[str] = Counter()
+    passed: set[str] = set()
     old = []
     bound = datetime.now(UTC) - (older_than or timedelta())
     for run in list_runs(settings, name):
-        report = run.summary["name"]
-        counted[report] = counted.get(report, 0) + 1
+        report, verdict = run.summary["name"], run.summary.get("verdict")
+        # Newest first: so many, what stopped between them, and the last good one in any case.
+        kept = bool(keep) and counted[report] < (keep or 0)
+        counted[report] += verdict != "error"
+        if keep and verdict == "passed" and report not in passed:
+            passed.add(report)
+            kept = True
         young = datetime.fromisoformat(run.summary["started_at"]) > bound
-        if counted[report] > (keep or 0) and not (older_than is not None and young):
+        if not kept and not (older_than is not None and young):
             old.append(run)
     return old
 
@@ -126,8 +135,8 @@ def _is_stray(settings: Settings, tag: RunTag) -> bool:
     """Whether no folder has the run, and none is about to get it."""
     if any((settings.project / FOLDER).glob(f"*/*/{tag.run}")):
         return False
-    began = datetime.strptime(tag.run.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return datetime.now(UTC) - began > SETTLED
+    began = began_of(tag.run)
+    return began is not None and datetime.now(UTC) - began > SETTLED
 
 
 def _remove(run: ReportRun) -> None:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
@@ -47,6 +48,18 @@ def tag_of(name: str, run: str) -> str:
     'report-market_day-20240808T120000Z-0a1b2c'
     """
     return f"report-{name}-{run}"
+
+
+def began_of(run: str) -> datetime | None:
+    """Return when a run began, by its id; None where that is no moment.
+
+    >>> began_of("20240808T120000Z-0a1b2c").isoformat(), began_of("20241399T000000Z-abcdef")
+    ('2024-08-08T12:00:00+00:00', None)
+    """
+    try:
+        return datetime.strptime(run.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def pin_for_ever(settings: Settings, tag: str, snapshots: Mapping[str, str | None]) -> list[str]:
@@ -118,7 +131,8 @@ def tags_of_runs(settings: Settings) -> list[RunTag]:
         current = load_table(catalog, contract.name)
         for name, ref in (current.metadata.refs if current else {}).items():
             match = _OURS.fullmatch(name)
-            if match and ref.snapshot_ref_type == SnapshotRefType.TAG:
+            # With a month 13 it was a person who made it.
+            if match and began_of(match["run"]) and ref.snapshot_ref_type == SnapshotRefType.TAG:
                 found.append(RunTag(contract.name, name, str(ref.snapshot_id), match["run"]))
     return found
 
