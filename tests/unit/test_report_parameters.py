@@ -223,6 +223,10 @@ def test_limits_are_the_reports_own_unless_the_settings_say_otherwise(tmp_path: 
     seconds = timedelta(seconds=1)
     assert limits_of(settings, "other", None) == FreshnessLimits(10 * seconds, 20 * seconds)
     assert limits_of(settings, "other", own) == own
+    books = report_named(settings, "orderbook_liquidity")
+    assert limits_of(settings, books.name, books.freshness, books.table) == FreshnessLimits(
+        10 * seconds, 20 * seconds, "market.orderbook_metrics"
+    )
     assert limits_of(settings, "mine", own) == FreshnessLimits(
         60 * seconds, 30 * seconds, "market.price_alerts"
     )

@@ -68,12 +68,33 @@ def test_a_lake_without_the_table_is_not_fresh(tmp_path):
     assert why_stale(load_settings(tmp_path), DUE) == "market.trades does not exist"
 
 
+def test_a_report_waits_for_the_table_and_topic_it_goes_by(monkeypatch, project):
+    # The trades are all there; the books are not, nor is anything of them.
+    late = State(60.0, DUE - timedelta(hours=2), "market.orderbook_metrics", "raw.orderbook")
+    monkeypatch.setattr(freshness, "Collector", lambda _: type(
+        "Collector", (), {"collect": lambda *_, **__: late})())  # fmt: skip
+    clock, books = FakeClock(DUE), schedule_of(
+        project, id="orderbook_liquidity-000000", report="orderbook_liquidity", wait_fresh_s=40
+    )  # fmt: skip
+    done = scheduled_run(project, books, clock=clock)
+    assert done.attempt.status == "stale" and done.error.exit_code == 4
+    assert "market.orderbook_metrics is 60 s behind raw.orderbook" in str(done.error)
+    # Waiting was the other tries.
+    assert clock.slept == [15, 15, 10] and len(attempts(books)) == 1
+
+
 class State:
     """What a collector has found: how far behind, and the newest message."""
 
-    def __init__(self, behind: float | None, newest: datetime | None) -> None:
-        self.behind, self.newest = behind, {"raw.trades": newest} if newest else {}
-        table = type("Table", (), {"name": "market.trades", "exists": True, "committed_at": None})
+    def __init__(
+        self,
+        behind: float | None,
+        newest: datetime | None,
+        name: str = "market.trades",
+        topic: str = "raw.trades",
+    ) -> None:
+        self.behind, self.newest = behind, {topic: newest} if newest else {}
+        table = type("Table", (), {"name": name, "exists": True, "committed_at": None})
         self.tables = [table]
 
     def behind_s(self, _: object) -> float | None:

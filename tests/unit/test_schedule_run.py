@@ -17,7 +17,6 @@ from workbench.errors import (
     LakeError,
     NotebookError,
     StackError,
-    StaleData,
     UsageError,
     ValidationFailed,
 )
@@ -176,7 +175,6 @@ def test_what_would_fail_again_is_not_tried_again(settings, reports, clock, call
         NotebookError("report market_day stopped: LakeError: the catalog does not answer"),
         StackError("no broker"),
         LakeError("market.trades has no rows to report on"),
-        StaleData("the newest trade is old"),
         ConnectionRefusedError("x"),
         OSError(28, "No space left on device"),
     ],

@@ -119,11 +119,17 @@ def grade(
     return Freshness(word, limits.table, newest, until, against, age_s, limits)
 
 
-def limits_of(settings: Settings, name: str, own: FreshnessLimits | None) -> FreshnessLimits:
-    """Return the limits in force: the settings for this report, its own, those for all."""
+def limits_of(
+    settings: Settings, name: str, own: FreshnessLimits | None, table: str = "market.trades"
+) -> FreshnessLimits:
+    """Return the limits in force: the settings for this report, its own, those for all.
+
+    `table` is the one that counts where the report has no limits of its own.
+    """
     base = own or FreshnessLimits(
         timedelta(seconds=settings.reports.degraded_after_s),
         timedelta(seconds=settings.reports.stale_after_s),
+        table,
     )
     for_this = settings.reports.limits.get(name)
     if for_this is None:

@@ -142,6 +142,8 @@ class ReportSpec:
         From when on its data is old, where that differs from the settings.
     notebook
         The notebook, where a project has registered it; a shipped one is looked for.
+    table
+        The table whose newest event says how old the data is, where `freshness` names none.
     """
 
     name: str
@@ -149,6 +151,7 @@ class ReportSpec:
     parameters: type[ReportParameters]
     freshness: FreshnessLimits | None = None
     notebook: Path | None = None
+    table: str = "market.trades"
 
 
 #: The reports that ship. A project's own are found by `workbench.reports.registry`.
@@ -157,7 +160,12 @@ REPORTS: tuple[ReportSpec, ...] = (
     ReportSpec("portfolio", "Portfolio", PortfolioParameters),
     ReportSpec("sectors", "Sectors", SectorsParameters),
     ReportSpec("volume_anomalies", "Volume anomalies", VolumeAnomaliesParameters),
-    ReportSpec("orderbook_liquidity", "Order-book liquidity", OrderbookLiquidityParameters),
+    ReportSpec(
+        "orderbook_liquidity",
+        "Order-book liquidity",
+        OrderbookLiquidityParameters,
+        table="market.orderbook_metrics",
+    ),
     ReportSpec("data_quality", "Data quality", DataQualityParameters),
 )
 

@@ -132,7 +132,7 @@ def run_report(
                 "market.trades has no rows to report on", hint="land some: `make demo` does"
             )
         now = datetime.now(UTC)
-        limits = limits_of(settings, spec.name, spec.freshness)
+        limits = limits_of(settings, spec.name, spec.freshness, spec.table)
         newest = session.newest_event(limits.table)
         oldest = session.oldest_event(limits.table) if asked.as_of else None
         freshness = grade(newest, asked.as_of, now, limits, oldest)

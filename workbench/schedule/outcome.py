@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workbench.errors import KernelError, NotebookError, StaleData, WorkbenchError
+from workbench.errors import KernelError, NotebookError, WorkbenchError
 from workbench.schedule.history import Status
 
 #: What a cell raises when a part or the lake does not answer it.
@@ -15,10 +15,6 @@ class Unexpected(WorkbenchError):
     """An error that is not of the workbench: a full disk, a broken library."""
 
 
-class GaveUp(StaleData):
-    """The data did not become fresh within the time that was given to it."""
-
-
 def status_of(error: WorkbenchError | None) -> Status:
     """Return how an attempt ended that raised this."""
     by_code: dict[int, Status] = {3: "failed", 4: "stale"}
@@ -26,9 +22,10 @@ def status_of(error: WorkbenchError | None) -> Status:
 
 
 def is_transient(error: WorkbenchError | None) -> bool:
-    """Say whether another attempt may go better: dead kernels, parts that do not answer, old data.
+    """Say whether another attempt may go better: dead kernels, parts that do not answer.
 
-    Not where a check failed, something was asked that cannot be, or a cell raised of itself.
+    Not where a check failed, something was asked that cannot be, or a cell raised of itself; nor
+    where the data is stale, which was looked at again and again already.
 
     Examples
     --------
@@ -36,10 +33,10 @@ def is_transient(error: WorkbenchError | None) -> bool:
     >>> is_transient(StackError("no broker")), is_transient(ValidationFailed("wrong"))
     (True, False)
     """
-    if error is None or isinstance(error, GaveUp):
+    if error is None:
         return False
     if isinstance(error, Unexpected):
         return isinstance(error.__cause__, OSError)
     if isinstance(error, NotebookError):
         return isinstance(error, KernelError) or bool(_PART_IN_A_CELL.search(error.message))
-    return error.exit_code in (1, StaleData.exit_code)
+    return error.exit_code == 1

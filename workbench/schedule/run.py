@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from workbench.config import Settings
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import StaleData, UsageError, WorkbenchError
 from workbench.provenance import one_line
 from workbench.reports.runs import ReportRun, list_runs
 from workbench.schedule import news
 from workbench.schedule.history import Attempt, Notice, alone, attempts, keep
 from workbench.schedule.notify import notify
-from workbench.schedule.outcome import GaveUp, Unexpected, is_transient, status_of
+from workbench.schedule.outcome import Unexpected, is_transient, status_of
 from workbench.schedule.schedules import Schedule
 
 #: How often the lake is asked whether it is fresh by now.
@@ -108,7 +108,9 @@ def scheduled_run(
     UsageError
         Where `due` is no due time, or has not come.
     """
-    call = _Call(settings, schedule, clock or WallClock(), report or _run, stale or _stale)
+    call = _Call(
+        settings, schedule, clock or WallClock(), report or _run, stale or _stale(schedule)
+    )
     with alone(schedule) as free:
         if not free:
             return Done(None, "it is running already")
@@ -129,10 +131,19 @@ def _run(settings: Settings, name: str, parameters: Mapping[str, Any]) -> Report
     return run_report(settings, name, parameters, wait=True)
 
 
-def _stale(settings: Settings, due: datetime) -> str | None:
-    from workbench.schedule.freshness import why_stale
+def _stale(schedule: Schedule) -> Stale:
+    """What says whether the table that the schedule's report goes by is fresh."""
 
-    return why_stale(settings, due)
+    def why(settings: Settings, due: datetime) -> str | None:
+        from workbench.reports.freshness import limits_of
+        from workbench.reports.registry import report_named
+        from workbench.schedule.freshness import why_stale
+
+        spec = report_named(settings, schedule.report)
+        table = limits_of(settings, spec.name, spec.freshness, spec.table).table
+        return why_stale(settings, due, table)
+
+    return why
 
 
 def check(schedule: Schedule, clock: Clock | None = None) -> list[Attempt]:
@@ -308,7 +319,7 @@ class _Call:
         while (why := self.stale(self.settings, due)) is not None:
             left = (until - self.clock.now()).total_seconds()
             if left <= 0:
-                raise GaveUp(
+                raise StaleData(
                     f"the data is not fresh for {due.isoformat()}: {why}",
                     hint="`workbench status` shows what is behind",
                 )
