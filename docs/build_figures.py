@@ -20,6 +20,7 @@ import pyarrow as pa
 from plotly.offline import get_plotlyjs
 
 import workbench as wb
+from docs.figure_digests import digest, write_digests
 from tests.notebooks.small_lake import DAY, SEED, SYMBOLS, build_small_lake
 from workbench import figures
 from workbench.config import AlertSettings, Settings
@@ -112,7 +113,7 @@ def land_books_and_alerts(settings: Settings) -> None:
         ).to_pylist()
     prices = [Price("AAPL", r["price"], int(r["event_time"].timestamp() * 1000)) for r in trades]
     # A calm day: at the threshold of the settings there would be none.
-    rules = AlertSettings(threshold_percent=Decimal("0.15"), window_s=900)
+    rules = AlertSettings(threshold_percent=Decimal("0.15"), window_s=900, state_ttl_s=900)
     append(
         settings,
         "market.price_alerts",
@@ -164,17 +165,32 @@ def main() -> None:
     """Draw all pictures anew, or those of the functions that are named."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = set(sys.argv[1:])
+    digests: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch, camera() as take:
-        settings = build_small_lake(Path(scratch))
-        land_books_and_alerts(settings)
-        with wb.open(settings) as session:
-            for name, draw in drawings(session).items():
-                if wanted and name not in wanted:
-                    continue
-                for theme in ("light", "dark") if name in BOTH else ("light",):
-                    file = FOLDER / f"{name}{'-dark' if theme == 'dark' else ''}.png"
-                    take(draw(theme), file)
-                    print(f"drawn: {file.name}, {file.stat().st_size // 1000} KB", file=sys.stderr)
+        for name, picture, figure in drawn_figures(Path(scratch)):
+            if wanted and name not in wanted:
+                continue
+            file = FOLDER / picture
+            take(figure, file)
+            digests[picture] = digest(figure)
+            print(f"drawn: {file.name}, {file.stat().st_size // 1000} KB", file=sys.stderr)
+    write_digests(digests)
+
+
+def drawn_figures(folder: Path) -> Iterator[tuple[str, str, go.Figure]]:
+    """Give the function, the picture's file name and the figure of every picture.
+
+    Parameters
+    ----------
+    folder
+        An empty folder for the small lake.
+    """
+    settings = build_small_lake(folder)
+    land_books_and_alerts(settings)
+    with wb.open(settings) as session:
+        for name, draw in drawings(session).items():
+            for theme in ("light", "dark") if name in BOTH else ("light",):
+                yield name, f"{name}{'-dark' if theme == 'dark' else ''}.png", draw(theme)
 
 
 if __name__ == "__main__":
