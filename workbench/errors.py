@@ -27,7 +27,7 @@ class WorkbenchError(Exception):
     """
 
     #: Exit code of the command line: 1 error, 2 usage, 3 validation failed, 4 stale data,
-    #: 5 notebook error, 124 out of time (as of timeout(1)).
+    #: 5 notebook error, 6 dead kernel, 124 out of time (as of timeout(1)).
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
@@ -73,6 +73,8 @@ class NotebookError(WorkbenchError):
 
 class KernelError(NotebookError):
     """The kernel of a notebook died or did not start: another try may go well."""
+
+    exit_code = 6
 
 
 class StaleData(WorkbenchError):

@@ -18,8 +18,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 REPORT = "market_day"
 PARAMETERS = {"top": "10"}
-#: Failed checks and things that cannot be are the same at every attempt.
-USAGE, CHECKS_FAILED = 2, 3
+#: A cell that raised, failed checks and things that cannot be are the same at every attempt.
+USAGE, CHECKS_FAILED, CELL_RAISED = 2, 3, 5
 
 
 @dag(
@@ -42,7 +42,7 @@ def market_day_report() -> None:
         )
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            final = done.returncode in (USAGE, CHECKS_FAILED)
+            final = done.returncode in (USAGE, CHECKS_FAILED, CELL_RAISED)
             kind = AirflowFailException if final else AirflowException
             raise kind(f"exit code {done.returncode}: {said}")
         [row] = json.loads(done.stdout)

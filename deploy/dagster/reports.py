@@ -15,8 +15,8 @@ import dagster as dg
 
 REPORT = "market_day"
 PARAMETERS = {"top": "10"}
-#: Failed checks and things that cannot be are the same at every attempt.
-USAGE, CHECKS_FAILED = 2, 3
+#: A cell that raised, failed checks and things that cannot be are the same at every attempt.
+USAGE, CHECKS_FAILED, CELL_RAISED = 2, 3, 5
 
 
 def run_report(name: str, parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
@@ -28,7 +28,8 @@ def run_report(name: str, parameters: dict[str, str]) -> tuple[int, dict[str, An
     if done.returncode not in (0, CHECKS_FAILED):
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise dg.Failure(
-            f"exit code {done.returncode}: {said}", allow_retries=done.returncode != USAGE
+            f"exit code {done.returncode}: {said}",
+            allow_retries=done.returncode not in (USAGE, CELL_RAISED),
         )
     [row] = json.loads(done.stdout)
     return done.returncode, json.loads(Path(row["page"]).with_name("report.json").read_text())

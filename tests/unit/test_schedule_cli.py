@@ -36,6 +36,7 @@ def test_the_timer_is_printed_and_nothing_is_installed(cli, settings):
     assert "OnCalendar=Mon..Fri *-*-* 18:05:00 America/New_York\n" in done.stdout
     assert f"scheduled-run {schedule.id}\n" in done.stdout
     assert "nothing is installed" in done.stderr and "next due 20" in done.stderr
+    assert "unschedule" in done.stderr and "as missed" in done.stderr
     assert not Path(settings.project, "config").exists()
     assert (schedule.parameters, schedule.wait_fresh_s) == ({"top": "5"}, 1200)
 

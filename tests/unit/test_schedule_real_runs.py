@@ -43,7 +43,7 @@ def test_a_dead_kernel_is_tried_again_and_a_failed_check_is_not(project):
     done = scheduled_run(project, schedule, clock=clock)
     first, second = attempts(schedule)
     assert done.error is None and clock.slept == [60]
-    assert (first.status, first.exit_code, second.status) == ("error", 5, "passed")
+    assert (first.status, first.exit_code, second.status) == ("error", 6, "passed")
     # Each attempt names its run: what the dead one did is kept, too.
     runs = {run.id: run.folder for run in list_runs(project)}
     assert {first.run: Path(first.folder), second.run: Path(second.folder)} == runs

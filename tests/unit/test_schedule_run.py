@@ -191,7 +191,7 @@ def test_attempts_come_to_an_end(settings, reports, clock, call):
     reports.planned = [KernelError("dead")] * 9
     schedule = schedule_of(settings, retry=2)
     done = call(schedule)
-    assert done.error.exit_code == 5
+    assert done.error.exit_code == 6
     assert statuses(schedule) == [(1, "error", False), (2, "error", False), (3, "error", True)]
     assert call(schedule).said.startswith("done")
     # A person may ask for more.

@@ -69,7 +69,8 @@ def run(
 
     A run whose code, parameters and data are unchanged is not run again: the earlier one is named,
     with how fresh its data is now. Its page keeps the grade of its run.
-    Exit code 3 when one of its checks failed, 5 when a cell raised; the page is written first.
+    Exit code 3 when a check failed, 5 when a cell raised, 6 when the kernel died; the page is
+    written first.
 
     \b
     Examples:

@@ -158,6 +158,10 @@ def _say_what_is_next(made: Schedule, kind: Kind, now: datetime, installed: bool
         lines.append(f"told of failures: {shown_target(made.notify)}")
     if not installed:
         lines.append("nothing is installed: give --install, or copy what is printed above")
+        lines.append(
+            "until then `workbench report scheduled --check` counts its due times as missed; "
+            f"`workbench report unschedule {made.id}` forgets it"
+        )
     elif kind == "systemd":
         lines.append("it runs while you are logged in; always after `loginctl enable-linger`")
     variables = _variables_left_behind()
