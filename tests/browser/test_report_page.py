@@ -26,6 +26,12 @@ def test_a_report_opens_with_the_network_off(
     page.goto(html.as_uri())
     figures = page.locator("figure")
     assert figures.count() >= 3
+    if name == "market_day":
+        page.set_viewport_size({"width": 1200, "height": 1300})
+        page.get_by_role("heading", name="One symbol over the day").evaluate(
+            "it => it.scrollIntoView()"
+        )
+        picture(page, "report-charts.png")
     if name == "portfolio":
         page.get_by_role("heading", name="Positions").evaluate("it => it.scrollIntoView()")
         picture(page, "report-portfolio.png")
