@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,22 @@ import nbformat
 import pytest
 
 from tests.notebooks.guards import NOT_AGAIN, page_problems, problems, unstable_sql
-from tests.notebooks.small_lake import build_small_lake
+from tests.notebooks.small_lake import (
+    ARRIVED,
+    DAY,
+    SEED,
+    SYMBOLS,
+    build_small_lake,
+)
 from tests.notebooks.strip import has_outputs, stripped
 from workbench.config import Settings
+from workbench.definitions.backfill import backfill
+from workbench.ingest.generate import choose, generate_day, load_instruments
+from workbench.lake.maintenance.compact import compact
+from workbench.lake.maintenance.expire import expire
+from workbench.lake.session import open_session
+from workbench.reports.market_day import day_totals, market_day
+from workbench.reports.rerunning import rerun
 from workbench.reports.parameters import REPORTS
 from workbench.reports.runner import run_report
 from workbench.reports.typed_cell import is_exploration
@@ -225,6 +239,24 @@ def test_the_report_runs_and_all_its_checks_pass(lake):
     ):
         assert old in page
         assert expected in " ".join(page_problems(page.replace(old, new)))
+
+
+def test_the_report_gives_the_same_after_other_data_compaction_and_expiry(tmp_path):
+    lake = build_small_lake(tmp_path)
+    run = run_report(lake, "market_day", {"top": "3"})
+    instruments = choose(load_instruments(lake.symbols_file), SYMBOLS)
+    more = generate_day(DAY, SEED + 1, instruments, 400).table
+    backfill(lake, more, source_time=ARRIVED, now=ARRIVED)
+    compact(lake, ["market.trades"])
+    expire(lake, ["market.trades"], older_than=timedelta(0))
+    again = rerun(lake, run.id)
+    again.raise_for_changes()
+    assert again.summary["figures"] == run.summary["figures"]
+    assert again.summary["checks"] == run.summary["checks"]
+    # The day was landed anew, with other trades: the newest data would have changed them.
+    with open_session(lake) as session:
+        day = market_day(run.summary["as_of"])
+        assert day_totals(session, day)["events"] == 400 != run.figures["events"]
 
 
 def test_the_report_runs_in_the_middle_of_a_day_and_on_a_day_without_trades(lake):
