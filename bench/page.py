@@ -483,6 +483,7 @@ def checkpoint(content: Row) -> list[str]:
             1000,
             at_most=True,
         )
+        + f" The longest took {row['duration_max_ms']:,.0f} ms."
         + "\n"
         + verdict(
             row["state_bytes"] / row["symbols"],

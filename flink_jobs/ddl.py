@@ -293,7 +293,7 @@ def records(mode: Mode, job: Job, topic: str) -> list[str]:
         "SELECT *, LAG(source_time) OVER (PARTITION BY trade_id ORDER BY arrival) AS last_time\n"
         f"FROM {name}_read"
     )
-    # By Kafka's time, not by that of a job: every job comes to the same verdict, whenever it reads.
+    # By Kafka's time, not by that of a job: within a partition, all jobs come to the same verdict.
     # What was refused has no trade id to go by.
     repeated = (
         f"error_type IS NULL AND source_time <= last_time + INTERVAL '{horizon // 1000}' SECOND(6)"
