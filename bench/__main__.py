@@ -138,21 +138,6 @@ def classes() -> None:
 
 
 @main.command()
-@click.option("--events", default=50_000, show_default=True, help="Executions in the lake.")
-@click.option("--repeats", default=3, show_default=True, help="Measured runs after the first one.")
-def report(events: int, repeats: int) -> None:
-    """Take the time of a report apart; needs no stack. Results go to bench/results/report.json."""
-    import tempfile
-
-    from bench.report import measure
-    from bench.results import facts, rounded, save
-
-    with tempfile.TemporaryDirectory() as folder:
-        content = measure(Path(folder), events, repeats, say)
-    click.echo(save("report", rounded({**facts(), **content})))
-
-
-@main.command()
 def publish() -> None:
     """Show the newest results: docs/benchmarks.json, docs/benchmarks.md and its pictures."""
     import json

@@ -199,6 +199,8 @@ _QUESTIONS: dict[str, Ask] = {
     "top_symbols": lambda session: market.top_symbols(session, n=20, hours=24),
     "sector_performance": market.sector_performance,
     "volume_vs_history": lambda session: market.volume_vs_history(session, SYMBOL),
+    "vwap_curve": lambda session: market.vwap_curve(session, SYMBOL),
+    "order_rates": market.order_rates,
 }
 
 
@@ -270,9 +272,10 @@ def _paths(session: Session) -> list[str]:
 
 
 def _by_hand(session: Session) -> duckdb.DuckDBPyConnection:
-    """DuckDB as one writes it without the workbench: views over the same files."""
+    """DuckDB as one writes it without the workbench: views over the same files, its settings."""
     hand = duckdb.connect()
     hand.execute("SET TimeZone = 'UTC'")
+    hand.execute("SET parquet_metadata_cache = true")
     load_macros(hand)
     hand.execute("CREATE SCHEMA market; CREATE SCHEMA reference")
     listed = ", ".join(map(quote_text, _paths(session)))

@@ -508,7 +508,8 @@ def workbench(content: Row) -> list[str]:
         goals += _waits(task, of_task, own)
     return [
         f"Seconds a person waits, on a table of {rows[0]['events']:,} trades over ten days; times the first line "
-        "of each task in the last column. A question is asked of an open session; by hand is the same SQL in plain "
+        "of each task in the last column. The files are in the page cache: a first run of each does not count. A question is "
+        "asked of an open session; by hand is the same SQL in plain "
         "DuckDB over `read_parquet` of the same files. Polars and pandas compute the same day's ranking from those files.",
         table(("task", "how", "seconds: median (min to max)", "times"), lines),
         "\n".join(goals),

@@ -7,12 +7,15 @@ machine hits all of them alike. What a suite returns is plain data for `bench.pa
 from __future__ import annotations
 
 import re
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bench import live
+from bench import report as reports
 from bench.desk import desk
 from bench.engine import Result, measure
 from bench.flinkjob import FlinkJob, RegistryJob
@@ -266,8 +269,16 @@ def workbench(lab: Lab, options: Options) -> Row:
     return desk(lab.folder, 10 * shape.total, shape.symbols, max(3, options.repeats), lab.progress)
 
 
+def report(lab: Lab, options: Options) -> Row:
+    """What a report costs beside its queries; one execution for twenty records."""
+    with tempfile.TemporaryDirectory() as folder:
+        return reports.measure(
+            Path(folder), options.shape.total // 20, max(3, options.repeats), lab.progress
+        )
+
+
 #: Suites of the reading side: no broker and no cluster runs.
-WITHOUT_STACK = ("workbench",)
+WITHOUT_STACK = ("workbench", "report")
 SUITES: dict[str, Callable[[Lab, Options], Row]] = {
     "router": router,
     "aggregates": aggregates,
@@ -280,4 +291,5 @@ SUITES: dict[str, Callable[[Lab, Options], Row]] = {
     "growth": growth,
     "checkpoint": checkpoint,
     "workbench": workbench,
+    "report": report,
 }

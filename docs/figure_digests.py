@@ -13,7 +13,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-DIGESTS = Path(__file__).parent / "images" / "figures.json"
+DIGESTS = Path(__file__).parent / "figures.json"
 
 
 def digest(figure: go.Figure) -> str:
