@@ -100,6 +100,8 @@ class Report:
             return "-" if value is None else f"{value:.1f} s"
 
         def counts(found: dict[str, int]) -> str:
+            if not found:
+                return "-"  # it did not get as far as comparing
             where = ", ".join(f"{name} {n}" for name, n in found.items() if n)
             return f"{sum(found.values())}" + (f" ({where})" if where else "")
 
