@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/reference/figures.md: ``python -m docs.build_figures``.
+"""Draw the pictures of docs/reference/figures/README.md: ``python -m docs.build_figures``.
 
 Every picture comes from the small generated lake that the tests know, through the questions, and
 is taken by this machine's Chromium with the network off.

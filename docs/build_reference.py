@@ -58,8 +58,9 @@ def cli_page() -> str:
         "standard error\nand only on a terminal. `workbench --debug COMMAND` shows the traceback "
         "of an error.\n",
         "| exit code | meaning |\n| --- | --- |\n| 0 | done |\n| 1 | error |\n| 2 | usage: an "
-        "argument or a setting cannot be used |\n| 3 | a check did not hold |\n| 5 | a notebook "
-        "stopped |\n| 130 | stopped with Ctrl-C |\n",
+        "argument or a setting cannot be used |\n| 3 | a check did not hold |\n| 4 | the newest "
+        "data is too old |\n| 5 | a notebook stopped |\n| 6 | the kernel of a notebook died |\n"
+        "| 124 | a statement took longer than it was given |\n| 130 | stopped with Ctrl-C |\n",
     ]
     for name, command, context in commands():
         level = "##" if name.count(" ") < 2 else "###"
@@ -220,7 +221,7 @@ def question_page(name: str) -> str:
     if drawn:
         parts.append("## Figure\n")
         parts.append(
-            f"`.plot()` draws it with [`{drawn[1]}`](../figures.md#{drawn[1]}); here from a small "
+            f"`.plot()` draws it with [`{drawn[1]}`](../figures/{drawn[1]}.md); here from a small "
             f"generated lake.\n\n![{name}, drawn by {drawn[1]}]"
             f"(../../images/figures/{drawn[1]}.png)\n"
         )
@@ -231,27 +232,38 @@ def question_page(name: str) -> str:
 
 
 def figures_page() -> str:
-    """Return the page of all figures: pictures and docstrings."""
-    names = ", ".join(f"[{name}](#{name})" for name in figure_names())
-    parts = [
-        HEAD,
-        "# Figures\n",
-        (inspect.getdoc(figures) or "").replace("``", "`"),
-        "\nThe pictures show a small generated lake, drawn by `python -m docs.build_figures`. "
-        "How to show and\nkeep figures: [guide](../guide.md#figures).\n",
-        f"{names}.\n",
-    ]
-    for name in figure_names():
-        heading, *rest = page(getattr(figures, name), "workbench.figures", "##").split("\n\n")
-        summary, _ = parse(inspect.getdoc(getattr(figures, name)) or "")
-        told = " ".join(summary.split("\n\n")[0].replace("Draw ", "It shows ", 1).split())
-        shown = [
-            f"![{name}, {'dark' if file.stem.endswith('-dark') else 'light'}. {told}]"
-            f"(../images/figures/{file.name})"
-            for file in pictures(name)
+    """Return the list of the figures, with a picture of each."""
+
+    def row(name: str) -> Sequence[object]:
+        shown = f"[![{name}](../../images/figures/{name}.png)]({name}.md)"
+        return f"[`{name}`]({name}.md)", _shown_by(name), shown
+
+    return "\n".join(
+        [
+            HEAD,
+            "# Figures\n",
+            (inspect.getdoc(figures) or "").replace("``", "`"),
+            "\nThe pictures show a small generated lake, drawn by `python -m docs.build_figures`. "
+            "How to show and\nkeep figures: [guide](../../guide.md#figures).\n",
+            _rows(("figure", "what it shows", ""), map(row, figure_names())),
         ]
-        parts.append("\n\n".join([heading, *shown, *rest]))
-    return "\n".join(parts)
+    )
+
+
+def figure_page(name: str) -> str:
+    """Return the page of one figure: its pictures and its docstring."""
+    heading, *rest = page(getattr(figures, name), "workbench.figures").split("\n\n")
+    shown = [
+        f"![{name}, {'dark' if file.stem.endswith('-dark') else 'light'}. It shows "
+        f"{_shown_by(name)}](../../images/figures/{file.name})"
+        for file in pictures(name)
+    ]
+    return "\n\n".join([HEAD + "\n" + heading, *shown, *rest])
+
+
+def _shown_by(name: str) -> str:
+    summary, _ = parse(inspect.getdoc(getattr(figures, name)) or "")
+    return " ".join(summary.split("\n\n")[0].removeprefix("Draw ").split())
 
 
 def figure_names() -> list[str]:
@@ -271,7 +283,8 @@ SPLIT = {name: (f"{name}_fills", f"{name}_marks") for name in ("portfolio", "por
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "contracts.md": contracts_page,
-    "figures.md": figures_page,
+    "figures/README.md": figures_page,
+    **{f"figures/{name}.md": partial(figure_page, name) for name in figure_names()},
     "questions/README.md": questions_page,
     **{f"questions/{name}.md": partial(question_page, name) for name in market.__all__},
 }

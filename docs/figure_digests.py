@@ -1,4 +1,4 @@
-"""What the pictures of docs/reference/figures.md show, as a digest of each figure beside it.
+"""What the pictures of docs/reference/figures/README.md show, as a digest of each figure beside it.
 
 A picture cannot be compared (fonts and browsers differ), the figure it was taken of can: where
 the code draws something else than the picture shows, a test says so.
