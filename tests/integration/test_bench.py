@@ -15,6 +15,7 @@ from bench.suites import run_one
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_answers_are_compared_before_a_rate_counts(tmp_path: Path) -> None:
     lab = Lab(tmp_path, slots=2, progress=lambda _: None)
     shape = Shape(events=20_000, symbols=10)

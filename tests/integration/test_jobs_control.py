@@ -86,6 +86,7 @@ def test_a_drained_job_goes_on_behind_what_it_read(ready):
     assert sorted(r["trade_count"] for r in minutes) == [50, 100]
 
 
+@pytest.mark.long
 def test_a_second_drain_without_anything_new_ends_as_well(ready):
     submit(ready, ["aggregates"])
     produce(ready, "raw.trades", [event(n) for n in range(50)])

@@ -169,6 +169,7 @@ def test_a_changed_job_goes_on_and_one_that_may_not_is_refused(settings, tmp_pat
     assert len(closes) == len(minutes) > 100
 
 
+@pytest.mark.long
 def test_state_that_no_operator_can_go_on_from_is_dropped_when_asked(
     settings, tmp_path, monkeypatch
 ):
