@@ -286,7 +286,8 @@ def peers(content: Row) -> list[str]:
         parts.append("\n".join(f"- not installed, {name}: {why}" for name, why in missing.items()))
     for task, own in (("minutes", "minutes"), ("minutes", "aggregates"), ("route", "router")):
         here = _warm(rows, "workbench", own, "exactly-once")
-        elsewhere = content.get("others", {}).get(own, {}).get("rows", [])
+        suite = "aggregates" if own == "minutes" else own
+        elsewhere = content.get("others", {}).get(suite, {}).get("rows", [])
         if not here and _warm(elsewhere, "workbench", own, "exactly-once"):
             parts.append(
                 f"The workbench did not run beside these: `{own}` is the middle of its warm runs above, of another run "
