@@ -73,14 +73,12 @@ def test_a_report_waits_for_the_table_and_topic_it_goes_by(monkeypatch, project)
     late = State(60.0, DUE - timedelta(hours=2), "market.orderbook_metrics", "raw.orderbook")
     monkeypatch.setattr(freshness, "Collector", lambda _: type(
         "Collector", (), {"collect": lambda *_, **__: late})())  # fmt: skip
-    clock, books = FakeClock(DUE), schedule_of(
-        project, id="orderbook_liquidity-000000", report="orderbook_liquidity", wait_fresh_s=40
-    )  # fmt: skip
+    named = {"id": "orderbook_liquidity-000000", "report": "orderbook_liquidity"}
+    clock, books = FakeClock(DUE), schedule_of(project, **named, wait_fresh_s=40, retry=1)
     done = scheduled_run(project, books, clock=clock)
     assert done.attempt.status == "stale" and done.error.exit_code == 4
     assert "market.orderbook_metrics is 60 s behind raw.orderbook" in str(done.error)
-    # Waiting was the other tries.
-    assert clock.slept == [15, 15, 10] and len(attempts(books)) == 1
+    assert clock.slept == [15, 15, 10, 60] and len(attempts(books)) == 2
 
 
 class State:

@@ -219,11 +219,38 @@ def test_it_waits_until_the_data_is_fresh_for_the_due_time(settings, reports, cl
 
 
 def test_it_gives_up_on_stale_data_with_exit_code_4(settings, reports, clock, call):
-    schedule = schedule_of(settings, wait_fresh_s=40)
+    schedule = schedule_of(settings, wait_fresh_s=40, retry=0)
     done = call(schedule, stale=lambda *_: "market.trades is 700 s behind")
     assert done.error.exit_code == 4 and "700 s behind" in str(done.error)
     assert clock.slept == [15, 15, 10] and reports.asked == []
     assert statuses(schedule) == [(1, "stale", True)]
+
+
+def test_a_retry_looks_at_stale_data_once_more_after_its_delay(settings, reports, clock, call):
+    schedule = schedule_of(settings, wait_fresh_s=40, retry=3, retry_delay_s=60)
+    landed = MONDAY + timedelta(seconds=40 + 60 + 100)
+
+    def stale(*_: Any) -> str | None:
+        return "far behind" if clock.at < landed else None
+
+    assert call(schedule, stale=stale).attempt.status == "passed"
+    assert clock.slept == [15, 15, 10, 60, 120] and len(reports.asked) == 1
+    assert statuses(schedule) == [(1, "stale", False), (2, "stale", False), (3, "passed", True)]
+
+
+def test_stale_data_uses_the_attempts_up(settings, reports, clock, call):
+    schedule = schedule_of(settings, wait_fresh_s=15, retry=2, retry_delay_s=60)
+    done = call(schedule, stale=lambda *_: "far behind")
+    assert done.error.exit_code == 4 and reports.asked == []
+    assert clock.slept == [15, 60, 120] and statuses(schedule)[-1] == (3, "stale", True)
+
+
+def test_what_is_left_of_the_wait_is_that_of_the_next_attempt(settings, reports, clock, call):
+    reports.planned = [KernelError("dead")]
+    schedule = schedule_of(settings, wait_fresh_s=90, retry=1, retry_delay_s=60)
+    looks = iter([None, "far behind", "far behind", None])
+    assert call(schedule, stale=lambda *_: next(looks)).attempt.status == "passed"
+    assert clock.slept == [60, 15, 15]
 
 
 # ---------------------------------------------------------------- alone, cut off, late

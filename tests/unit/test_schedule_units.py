@@ -220,6 +220,15 @@ def test_the_line_of_the_crontab_is_executed(awkward, a_python):
     assert "nothing was due" in log.read_text()
 
 
+def test_the_service_may_wait_for_every_attempt_and_for_fresh_data_once(tmp_path):
+    schedule = schedule_of(
+        tmp_path, "daily 00:00 UTC", wait_fresh_s=1200, retry=2, retry_delay_s=600
+    )
+    limit = int(re.search(r"TimeoutStartSec=(\d+)", service_text(schedule))[1])
+    hours = 3 * 2 * 3600
+    assert limit == 1200 + 600 + 1200 + hours
+
+
 def test_a_folder_with_a_line_break_is_refused(tmp_path):
     with pytest.raises(UsageError, match="control characters"):
         service_text(schedule_of(tmp_path / "a\nExecStart=rm", "daily 00:00 UTC"))

@@ -42,7 +42,8 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     type=click.IntRange(0, 100),
     default=3,
     show_default=True,
-    help="Attempts after the first, where another may go better.",
+    help="Attempts after the first, where another may go better: a dead kernel, a part that does "
+    "not answer, stale data.",
 )
 @click.option(
     "--retry-delay",
@@ -56,7 +57,8 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     type=Duration(),
     default="0s",
     show_default=True,
-    help="Wait so long for data that is fresh for the due time; then exit code 4.",
+    help="Wait so long for data that is fresh for the due time; each --retry then looks once more. "
+    "Exit code 4 at the end.",
 )
 @click.option(
     "--notify",

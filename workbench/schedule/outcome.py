@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workbench.errors import KernelError, NotebookError, WorkbenchError
+from workbench.errors import KernelError, NotebookError, StaleData, WorkbenchError
 from workbench.schedule.history import Status
 
 #: What a cell raises when a part or the lake does not answer it.
@@ -22,16 +22,17 @@ def status_of(error: WorkbenchError | None) -> Status:
 
 
 def is_transient(error: WorkbenchError | None) -> bool:
-    """Say whether another attempt may go better: dead kernels, parts that do not answer.
+    """Say whether another attempt may go better: dead kernels, silent parts, stale data.
 
-    Not where a check failed, something was asked that cannot be, or a cell raised of itself; nor
-    where the data is stale, which was looked at again and again already.
+    Not where a check failed, something was asked that cannot be, or a cell raised of itself.
 
     Examples
     --------
-    >>> from workbench.errors import StackError, ValidationFailed
-    >>> is_transient(StackError("no broker")), is_transient(ValidationFailed("wrong"))
-    (True, False)
+    >>> from workbench.errors import StackError, StaleData, ValidationFailed
+    >>> is_transient(StackError("no broker")), is_transient(StaleData("it ends at noon"))
+    (True, True)
+    >>> is_transient(ValidationFailed("wrong"))
+    False
     """
     if error is None:
         return False
@@ -39,4 +40,4 @@ def is_transient(error: WorkbenchError | None) -> bool:
         return isinstance(error.__cause__, OSError)
     if isinstance(error, NotebookError):
         return isinstance(error, KernelError) or bool(_PART_IN_A_CELL.search(error.message))
-    return error.exit_code == 1
+    return isinstance(error, StaleData) or error.exit_code == 1

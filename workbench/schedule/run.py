@@ -262,6 +262,7 @@ class _Call:
 
     def _try(self, due: datetime, known: list[Attempt], first: int, again: bool) -> Done:
         """Try until it passes, fails for good, or the attempts are used up."""
+        # For all attempts together: the delay before a further one was waiting already.
         fresh_until = self.clock.now() + timedelta(seconds=self.schedule.wait_fresh_s)
         # One that died counts, but never so that none is left.
         last = self.schedule.retry + (first if again else 1)

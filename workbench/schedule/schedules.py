@@ -41,7 +41,8 @@ class Schedule(BaseModel, extra="forbid", frozen=True):
     retry_delay_s
         Seconds before the second attempt; twice as many before each further one.
     wait_fresh_s
-        Seconds to wait for data that is fresh for the due time; 0 takes what there is.
+        Seconds to wait for data that is fresh for the due time, counted from the first attempt;
+        each further attempt looks at least once. 0 takes what there is.
     notify
         A command line, an ``https://`` address, or nothing.
     created_at

@@ -76,6 +76,7 @@ def service_text(schedule: Schedule) -> str:
         f"Environment={quoted(f'{name}={value}')}"
         for name, value in environment_of(schedule).items()
     )
+    # The wait for fresh data is one for all attempts.
     limit = schedule.wait_fresh_s + (schedule.retry + 1) * _ATTEMPT_LIMIT_S
     limit += sum(schedule.delay_s(attempt) for attempt in range(1, schedule.retry + 1))
     return f"""\
