@@ -18,7 +18,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 REPORT = "market_day"
 PARAMETERS = {"top": "10"}
-#: A cell that raised, failed checks and things that cannot be are the same at every attempt.
+#: A cell that raised, failed checks and things that cannot be are the same at every attempt. Stale
+#: data (exit code 4) is not: --require-fresh runs nothing on it, and another attempt looks again.
 USAGE, CHECKS_FAILED, CELL_RAISED = 2, 3, 5
 
 
@@ -37,9 +38,8 @@ def market_day_report() -> None:
         words = [*shlex.split(os.environ.get("WORKBENCH", "workbench")), "report", "run", REPORT]
         for key, value in PARAMETERS.items():
             words += ["-p", f"{key}={value}"]
-        done = subprocess.run(
-            [*words, "--wait", "--json"], capture_output=True, text=True, check=False
-        )
+        words += ["--wait", "--require-fresh", "--json"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             final = done.returncode in (USAGE, CHECKS_FAILED, CELL_RAISED)
@@ -48,7 +48,13 @@ def market_day_report() -> None:
         [row] = json.loads(done.stdout)
         told = json.loads(Path(row["page"]).with_name("report.json").read_text())
         figures = {figure["name"]: figure["value"] for figure in told["figures"]}
-        return {"run": told["run"], "page": row["page"], "figures": figures}
+        return {
+            "run": told["run"],
+            "page": row["page"],
+            # Of now: an earlier run that is the same may be named instead of a new one.
+            "freshness": row["freshness"],
+            "figures": figures,
+        }
 
     report()
 

@@ -24,6 +24,7 @@ answer = {
     "success": success,
     "attempts": done.try_number,
     "run": told.get("run"),
+    "freshness": told.get("freshness"),
     "figures": told.get("figures"),
     "zone": str(dag.timetable.timezone),
 }

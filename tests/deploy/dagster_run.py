@@ -24,6 +24,7 @@ answer = {
     "success": done.success,
     "attempts": 1 + events.count("STEP_RESTARTED"),
     "run": told.get("run"),
+    "freshness": told.get("freshness"),
     "figures": told,
     "zone": module.schedule.execution_timezone,
 }

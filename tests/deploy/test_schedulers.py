@@ -56,11 +56,17 @@ def ask(name: str, settings: Settings, folder: Path) -> dict[str, Any]:
     return told
 
 
+#: The trade of the tests is of 2024: it shall be fresh for a hundred years.
+CENTURY = "[reports]\ndegraded_after_s = 3153600000\nstale_after_s = 3153600000\n"
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Settings:
     folder = tmp_path / "project"
     folder.mkdir()
-    return traded(folder)
+    settings = traded(folder)
+    (folder / "workbench.toml").write_text(CENTURY)
+    return settings
 
 
 @pytest.fixture(params=["dagster", "airflow"])
@@ -75,6 +81,15 @@ def test_a_run_that_passes(scheduler, project):
     assert told["zone"] == "America/New_York"
     [run] = list_runs(project)
     assert told["run"] == run.id and str(told["figures"]["volume"]) == "4"
+    assert told["freshness"] == "fresh"
+
+
+def test_stale_data_is_looked_at_again_and_nothing_is_run_on_it(scheduler, project):
+    write_report(project, PASSES)
+    (project.project / "workbench.toml").write_text("")
+    told = scheduler()
+    assert (told["success"], told["attempts"]) == (False, 4)
+    assert list_runs(project) == []
 
 
 def test_a_dead_kernel_is_tried_again(scheduler, project):

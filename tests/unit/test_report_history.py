@@ -150,8 +150,9 @@ def test_what_has_changed_is_run_again(
     with open_session(story.settings) as session:
         pins = session.pins
 
-    def found(source: Path = source, **changed: Any) -> str | None:
-        run = earlier_run(story.settings, "my_day", source, {**parameters, **changed}, pins)
+    def found(source: Path = source, grade: str = "degraded", **changed: Any) -> str | None:
+        given = {**parameters, **changed}
+        run = earlier_run(story.settings, "my_day", source, given, pins, grade)
         return run.id if run else None
 
     # Compaction came after it: a snapshot of its own, and the same rows.
@@ -159,6 +160,7 @@ def test_what_has_changed_is_run_again(
     assert found() == story.second.id
     assert found(as_of="2024-08-08T12:00:00+00:00") is None
     assert found(edited) is None
+    assert found(grade="stale") is None
     digest = code._digest
     for name in ("second_path.py", "symbols.csv"):
         with monkeypatch.context() as patch:

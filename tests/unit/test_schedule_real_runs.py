@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from tests.unit.report_notebook import DIES_ONCE, FAILS, PASSES, traded, write_report
 from tests.unit.test_schedule_run import FakeClock
-from workbench.config import Settings, load_settings
+from workbench.config import ReportSettings, Settings, load_settings
 from workbench.reports.runs import list_runs
 from workbench.schedule import freshness
 from workbench.schedule.freshness import why_stale
@@ -53,6 +55,31 @@ def test_a_dead_kernel_is_tried_again_and_a_failed_check_is_not(project):
     done = scheduled_run(project, schedule, clock=clock)
     assert done.error.exit_code == 3 and clock.slept == [60]
     assert done.attempt.failed_checks == ("volume",)
+
+
+def test_a_schedule_that_finds_yesterdays_run_says_that_nothing_new_came(project):
+    write_report(project, PASSES)
+    schedule, clock = (
+        schedule_of(project, notify="/bin/sh -c 'cat >>told; echo >>told'"),
+        FakeClock(DUE),
+    )
+    century = 3_153_600_000
+    long = ReportSettings(degraded_after_s=century, stale_after_s=century)
+    scheduled_run(project.model_copy(update={"reports": long}), schedule, clock=clock)
+    for _ in range(2):
+        clock.at += timedelta(days=1)
+        scheduled_run(project, schedule, clock=clock)
+    first, second, third = attempts(schedule)
+    assert [each.status for each in (first, second, third)] == ["passed"] * 3
+    assert [each.grade for each in (first, second, third)] == ["fresh", "stale", "stale"]
+    # One page for each grade; the third is the second's.
+    assert first.run != second.run == third.run
+    assert re.fullmatch(r"stale: market\.trades ends \d+ d before now", third.freshness["words"])
+    assert [each.event for one in (first, second, third) for each in one.notices] == ["stale"] * 2
+    [told, _] = map(json.loads, (project.project / "told").read_text().splitlines())
+    assert (told["event"], told["status"], told["freshness"]["grade"]) == (
+        "stale", "passed", "stale",
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- fresh for the due time

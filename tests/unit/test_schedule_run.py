@@ -48,7 +48,7 @@ class Reports:
 
     def __init__(self, project: Path) -> None:
         self.project, self.planned, self.asked = project, [], []
-        self.volume = 100
+        self.volume, self.grade = 100, "fresh"
 
     def __call__(self, settings: Settings, name: str, parameters: Any) -> ReportRun:
         self.asked.append(dict(parameters))
@@ -70,7 +70,8 @@ class Reports:
         folder = self.project / "reports" / name / "2026-03-09T220500Z" / run
         folder.mkdir(parents=True)
         (folder / "report.json").write_text(json.dumps(summary))
-        return ReportRun(folder, summary)
+        words = f"{self.grade}: market.trades ends some time before now"
+        return ReportRun(folder, summary, freshness={"grade": self.grade, "words": words})
 
 
 @pytest.fixture
@@ -363,6 +364,35 @@ def test_the_hook_hears_of_failure_and_recovery_and_of_nothing_else(
     assert told()[1]["difference"]["changes"][0]["before"] == 100
     assert (settings.project / "env").read_text().split() == ["failure", "recovery"]
     assert [n.event for each in attempts(schedule) for n in each.notices] == ["failure", "recovery"]
+
+
+def test_the_hook_hears_that_a_run_was_made_on_stale_data_and_when_it_is_fresh_again(
+    settings, reports, clock, call, hook
+):
+    command, told = hook
+    schedule = schedule_of(settings, notify=command)
+    call(schedule)
+    for day, grade in enumerate(("stale", "stale", "degraded", "fresh"), 1):
+        clock.at, reports.grade = MONDAY + timedelta(days=day), grade
+        said = call(schedule).said
+        assert said.endswith("on stale data") == (grade == "stale")
+    assert [(each["event"], each["status"], each["exit_code"]) for each in told()] == [
+        ("stale", "passed", 0),
+        ("stale", "passed", 0),
+        ("recovery", "passed", 0),
+    ]
+    assert told()[0]["freshness"]["words"].startswith("stale: market.trades ends")
+    assert [each.grade for each in attempts(schedule)] == [
+        "fresh", "stale", "stale", "degraded", "fresh",
+    ]  # fmt: skip
+
+
+def test_a_failed_check_on_stale_data_is_a_failure(settings, reports, call, hook):
+    command, told = hook
+    reports.planned, reports.grade = [["volume"]], "stale"
+    call(schedule_of(settings, notify=command))
+    [failure] = told()
+    assert (failure["event"], failure["freshness"]["grade"]) == ("failure", "stale")
 
 
 def test_a_retry_that_helps_is_no_news(settings, reports, clock, call, hook):

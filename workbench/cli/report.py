@@ -67,8 +67,8 @@ def run(
 ) -> None:
     """Run the report NAME on the newest snapshots and keep it under reports/.
 
-    A run whose code, parameters and data are unchanged is not run again: the earlier one is named,
-    with how fresh its data is now. Its page keeps the grade of its run.
+    A run whose code, parameters, data and grade of freshness are unchanged is not run again: the
+    earlier one is named, with how fresh its data is now.
     Exit code 3 when a check failed, 5 when a cell raised, 6 when the kernel died; the page is
     written first.
 
@@ -110,7 +110,6 @@ def run(
     if form is not None:
         # For programs: what the lines below say to people.
         row |= {
-            "freshness on page": told["freshness"]["grade"],
             "committed up to": done.newest_commit,
             "cached": done.cached,
         }
@@ -120,7 +119,7 @@ def run(
     if done.cached:
         click.echo(
             f"not run again: code, parameters and data are those of {done.id} (--force runs it)\n"
-            f"{now['words']}; its page keeps the grade of its run, {told['freshness']['grade']}",
+            f"{now['words']}",
             err=True,
         )
     done.raise_for_checks()

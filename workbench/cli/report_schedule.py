@@ -63,7 +63,8 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--notify",
     metavar="HOOK",
-    help="A command, or an https:// address, told of failures, recoveries and missed runs.",
+    help="A command, or an https:// address, told of failures, recoveries, missed runs and runs on "
+    "stale data.",
 )
 @click.option("--systemd", "kind", flag_value="systemd", help="A systemd user timer (default).")
 @click.option("--cron", "kind", flag_value="cron", help="Lines of a crontab instead.")
@@ -229,24 +230,28 @@ def _print_schedules(found: list[Schedule], form: str | None) -> None:
         last = tried[-1] if tried else None
         row = [each.id, each.report, each.at, following, _local(each, following)]
         row += [last.due if last else None, last.status if last else "never run"]
-        row += [last.number if last else None, installed(each) or "no"]
+        row += [
+            last.grade if last else None,
+            last.number if last else None,
+            installed(each) or "no",
+        ]
         row += [shown_target(each.notify) if each.notify else None]
         rows.append(row)
     columns = ["id", "report", "calendar", "next due", "in its zone", "last due", "verdict"]
-    columns += ["attempts", "installed", "notify"]
+    columns += ["freshness", "attempts", "installed", "notify"]
     _print(columns, rows, form)
 
 
 def _print_attempts(one: Schedule, form: str | None) -> None:
     from workbench.schedule.history import attempts
 
-    columns = ["due", "attempt", "status", "started", "run", "told", "error"]
+    columns = ["due", "attempt", "status", "freshness", "started", "run", "told", "error"]
     _print(columns, [_attempt_row(each) for each in attempts(one)], form)
 
 
 def _attempt_row(each: Attempt) -> list[Any]:
     told = "; ".join(f"{n.event}{'' if n.ok else f' failed: {n.detail}'}" for n in each.notices)
-    said = [each.due, each.number, each.status, each.started_at, each.run, told or None]
+    said = [each.due, each.number, each.status, each.grade, each.started_at, each.run, told or None]
     return [*said, each.error]
 
 

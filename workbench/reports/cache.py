@@ -1,4 +1,4 @@
-"""Whether a report was run already: the same code, parameters and data give the same report."""
+"""Whether a report was run already: the same code, parameters, data and grade give the same."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def earlier_run(
     source: Path,
     parameters: Mapping[str, Any],
     pins: Mapping[str, Pin],
+    grade: str,
 ) -> ReportRun | None:
     """Return the newest kept run that another run would repeat, or None.
 
@@ -36,6 +37,9 @@ def earlier_run(
         All of its parameters, as they would be injected.
     pins
         What it would read. Only tables that the earlier run has read count.
+    grade
+        How fresh the data is now. A page that calls it fresh is not that of stale data, though
+        every number on it is the same.
     """
     for run in list_runs(settings, name):
         kept = run.summary
@@ -44,6 +48,7 @@ def earlier_run(
             and not kept["error"]
             and run.html.is_file()
             and kept["parameters"] == dict(parameters)
+            and kept["freshness"]["grade"] == grade
             and all(same_rows(pins[one], kept["snapshots"].get(one)) for one in kept["read"])
             and not package_changes(kept["versions"])
             and not code_changes(settings, source, kept["code"])

@@ -66,7 +66,8 @@ def run_report(
     Every table is resolved to one snapshot before the notebook starts, and the notebook reads
     those. It runs in a temporary folder; the finished folder is renamed into place, so that
     nobody ever sees half a run, and the snapshots are tagged in Iceberg. Where an earlier run
-    has the same code, parameters and snapshots, nothing is run and that one is returned.
+    has the same code, parameters and snapshots, and the data the same grade of freshness, nothing
+    is run and that one is returned.
 
     Parameters
     ----------
@@ -143,7 +144,8 @@ def run_report(
         clock.stop("pin")
         with one_run(folder, wait=wait):
             if not force:
-                found = earlier_run(settings, spec.name, source, values, session.pins)
+                pins, how = session.pins, freshness.grade
+                found = earlier_run(settings, spec.name, source, values, pins, how)
                 if found is not None:
                     found = _with_pdf(found) if pdf and found.pdf is None else found
                     return replace(found, freshness=freshness.as_json("now"))

@@ -35,7 +35,7 @@ class ReportRun:
         Whether an earlier run was found that is this one: nothing was run.
     freshness
         The age of its data as it is now, where it was asked for now. The page and report.json keep
-        that of the run: they are a record.
+        that of the run: they are a record. The grade is the same, or it would have been run again.
     """
 
     folder: Path

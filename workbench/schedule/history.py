@@ -26,7 +26,7 @@ class Notice(BaseModel, frozen=True):
     Attributes
     ----------
     event
-        ``failure``, ``recovery`` or ``missed``.
+        ``failure``, ``stale``, ``recovery`` or ``missed``.
     target
         What was called, without secrets.
     ok
@@ -35,7 +35,7 @@ class Notice(BaseModel, frozen=True):
         Why not.
     """
 
-    event: Literal["failure", "recovery", "missed"]
+    event: Literal["failure", "stale", "recovery", "missed"]
     target: str
     ok: bool
     detail: str | None = None
@@ -64,6 +64,9 @@ class Attempt(BaseModel, frozen=True):
         Id and folder of the report's run, where there is one.
     failed_checks
         Names of the checks that did not hold.
+    freshness
+        How old the run's data was at this attempt, as report.json has it: also where an earlier
+        run was found that is the same. None where there is no run.
     notices
         What the hook was told.
     """
@@ -81,7 +84,18 @@ class Attempt(BaseModel, frozen=True):
     run: str | None = None
     folder: str | None = None
     failed_checks: tuple[str, ...] = ()
+    freshness: dict[str, Any] | None = None
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def grade(self) -> str | None:
+        """``fresh``, ``degraded`` or ``stale``; None where there is no run."""
+        return self.freshness["grade"] if self.freshness else None
+
+    @property
+    def good(self) -> bool:
+        """Whether it passed, and on data that was not stale."""
+        return self.status == "passed" and self.grade != "stale"
 
     def changed(self, **values: Any) -> Attempt:
         """Return it with other values."""

@@ -13,15 +13,21 @@ from workbench.reports.runs import PAGE, SUMMARY
 from workbench.schedule.history import Attempt
 from workbench.schedule.schedules import Schedule
 
-_BAD = ("failed", "stale", "error", "interrupted", "missed")
+Event = Literal["failure", "stale", "recovery"]
 
 
-def event_of(attempt: Attempt, earlier: Iterable[Attempt]) -> Literal["failure", "recovery"] | None:
-    """Return what a final attempt is worth telling: a failure, or the first success after one."""
-    if attempt.status in _BAD:
+def event_of(attempt: Attempt, earlier: Iterable[Attempt]) -> Event | None:
+    """Return what a final attempt is worth telling.
+
+    A failure; a run that passed, but on stale data: its numbers are right and say nothing of
+    today; or the first run after either that is good.
+    """
+    if attempt.status != "passed":
         return "failure"
+    if not attempt.good:
+        return "stale"
     finals = [each for each in earlier if each.final and each.due < attempt.due]
-    return "recovery" if finals and finals[-1].status in _BAD else None
+    return "recovery" if finals and not finals[-1].good else None
 
 
 def last_good(attempt: Attempt, earlier: Iterable[Attempt]) -> Attempt | None:
@@ -46,6 +52,7 @@ def payload(
         "run": attempt.run,
         "folder": attempt.folder,
         "page": str(Path(attempt.folder) / PAGE) if attempt.folder else None,
+        "freshness": attempt.freshness,
         "failed_checks": [check for check in run.get("checks", []) if not check["passed"]],
         "last_good_run": good.run if good else None,
         "difference": difference(before, run),

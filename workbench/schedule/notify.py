@@ -218,5 +218,7 @@ def variables(payload: Mapping[str, Any]) -> dict[str, str]:
     # Not WORKBENCH_*: those are settings, and a hook may call the workbench.
     names = ("event", "status", "schedule", "report", "due", "error", "run", "folder", "page")
     found = {f"REPORT_{n.upper()}": str(payload[n]) for n in names if payload.get(n) is not None}
+    if payload.get("freshness"):
+        found["REPORT_FRESHNESS"] = str(payload["freshness"]["grade"])
     checks = [str(check["name"]) for check in payload.get("failed_checks", [])]
     return found | ({"REPORT_FAILED_CHECKS": "\n".join(checks)} if checks else {})

@@ -277,7 +277,10 @@ class _Call:
                 # Kept before the hook is called: whatever happens there, this has happened.
                 ended = keep(self.schedule, ended.changed(final=True))
                 ended = keep(self.schedule, _told(self.schedule, ended, known))
-                return Done(ended, f"{ended.status} for {due.isoformat()}, attempt {number}", error)
+                said = f"{ended.status} for {due.isoformat()}, attempt {number}"
+                if ended.grade == "stale":
+                    said += ", on stale data"
+                return Done(ended, said, error)
             keep(self.schedule, ended)
             self.clock.sleep(self.schedule.delay_s(number - first + 1))
             number += 1
@@ -307,6 +310,8 @@ class _Call:
             run=run.summary["run"] if run else None,
             folder=str(run.folder) if run else None,
             failed_checks=tuple(c["name"] for c in run.failed_checks) if run else (),
+            # Of now: the page of a run that was found is older.
+            freshness=(run.freshness or run.summary.get("freshness")) if run else None,
         ), error
 
     def _parameters(self, due: datetime) -> dict[str, str]:
