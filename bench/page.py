@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from statistics import median
 from typing import Any
 
-from bench import report
+from bench import desk_page, report
 from bench.stats import middle, ratio
 
 Row = dict[str, Any]
@@ -495,43 +494,8 @@ def checkpoint(content: Row) -> list[str]:
     ]
 
 
-def workbench(content: Row) -> list[str]:
-    rows = content["rows"]
-    lines, goals = [], []
-    for (task,), of_task in grouped(rows, "task").items():
-        own = median(of_task[0]["seconds"])
-        for row in of_task:
-            times = row["seconds"]
-            against = "" if row is of_task[0] else f"{median(times) / own:,.2f}"
-            lines.append(
-                (task, row["engine"], "wrong answer" if row["wrong"] else spread(times, 3), against)
-            )
-        goals += _waits(task, of_task, own)
-    return [
-        f"Seconds a person waits, on a table of {rows[0]['events']:,} trades over ten days; times the first line "
-        "of each task in the last column. The files are in the page cache: a first run of each does not count. A question is "
-        "asked of an open session; by hand is the same SQL in plain "
-        "DuckDB over `read_parquet` of the same files. Polars and pandas compute the same day's ranking from those files.",
-        table(("task", "how", "seconds: median (min to max)", "times"), lines),
-        "\n".join(goals),
-    ]
-
-
-#: Most seconds a person should wait, by the beginning of the task.
-WAITS = {"workbench --help": 0.3, "workbench top": 1.5, "session on": 1.0}
-
-
-def _waits(task: str, rows: list[Row], own: float) -> list[str]:
-    for name, most in WAITS.items():
-        if task.startswith(name):
-            return [verdict(own, f"{task}, at most {most} s", most, at_most=True)]
-    hand = next((median(r["seconds"]) for r in rows if "read_parquet" in r["engine"]), None)
-    share = own / hand if hand else None
-    return [verdict(share, f"{task}, at most 1.3 times the SQL by hand", 1.3, at_most=True)]
-
-
 SECTIONS = {
-    "workbench": ("At the desk", workbench),
+    "workbench": ("At the desk", desk_page.section),
     "router": ("Router", router),
     "aggregates": ("Aggregates", aggregates),
     "landing": ("Landing besides", landing),
