@@ -23,7 +23,7 @@ from tests.integration.support import (
     trade_event,
     wait_until,
 )
-from workbench.broker.offsets import read_all
+from workbench.broker.offsets import count_messages, read_all
 from workbench.config import Settings
 from workbench.definitions import connect, load_raw, run_definition
 from workbench.definitions.compare import WALL_CLOCK, compare
@@ -179,6 +179,30 @@ def test_duplicates_are_refused_and_counted_where_that_is_asked_for(use):
         rows(settings, "market.trade_aggregates"), wanted, ignore={*WALL_CLOCK, *offsets}
     )
     assert not found, found
+
+
+def test_an_id_is_used_again_once_its_horizon_is_over(use):
+    """Within it, it is refused; what is beyond is an event like any other."""
+    jobs = ["landing", "router"]
+    settings = use(deduplicate_s=2)
+    ids = submit(settings, jobs)
+    cluster = Cluster(endpoints(settings).rest_url)
+    produce(settings, "raw.trades", [trade(1), trade(1)])
+    wait_until(lambda: all(cluster.records_read(i) == 2 for i in ids.values()), "both are read")
+    # The horizon goes by the stamps of the broker, which are those of this clock.
+    last = max(m.timestamp_ms for m in read_all(settings, "raw.trades"))
+    wait_until(lambda: time.time() * 1_000 > last + 3_000, "the horizon is over")
+    produce(settings, "raw.trades", [trade(1)])
+    wait_until(lambda: all(cluster.records_read(i) == 3 for i in ids.values()), "all is read")
+    stop(settings, jobs)
+    sent = sorted(read_all(settings, "raw.trades"), key=lambda m: m.offset)
+    landed = rows(settings, "market.trades")["source_offset"].to_pylist()
+    assert sorted(landed) == [sent[0].offset, sent[2].offset]
+    refused = rows(settings, "ops.dead_letters").to_pylist()
+    assert [(r["error_type"], r["source_offset"]) for r in refused] == [
+        ("duplicate", sent[1].offset)
+    ]
+    assert count_messages(settings, "processed.trades.filled") == 2
 
 
 def test_a_symbol_without_prices_is_forgotten(stack, tmp_path):

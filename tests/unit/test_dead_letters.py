@@ -36,6 +36,7 @@ from workbench.dead_letters.export import read_values
 from workbench.dead_letters.ids import parse_id
 from workbench.dead_letters.letters import find_named
 from workbench.dead_letters.original import Original, begins_as, from_letter
+from workbench.dead_letters.replay import _still_pending
 from workbench.dead_letters.show import describe
 from workbench.errors import StackError, UsageError
 from workbench.lake.session import open_session
@@ -419,6 +420,62 @@ def test_what_cannot_be_sent_says_why(
 def test_what_was_sent_before_is_sent_again_when_told_to(planned: Any) -> None:
     found = planned(letter(state="replayed", replayed_to="raw.trades/0/9"), again=True)
     assert isinstance(found, plan.Planned)
+
+
+def test_a_duplicate_is_sent_only_where_it_is_asked_for(planned: Any) -> None:
+    one = letter(error_type="duplicate", error_message="came before")
+    found = planned(one)
+    assert isinstance(found, plan.Skipped)
+    assert "would land twice" in found.why
+    assert isinstance(planned(one, duplicates=True), plan.Planned)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sent"),
+    [
+        (("--all",), ["raw.trades/0/7"]),
+        (("--job", "landing"), ["raw.trades/0/7"]),
+        (("--edit",), ["raw.trades/0/7"]),
+        (("--reason", "duplicate"), ["raw.trades/0/8"]),
+        (("raw.trades/0/8",), ["raw.trades/0/8"]),
+        (("raw.trades/0/7", "raw.trades/0/8", "--edit"), ["raw.trades/0/7", "raw.trades/0/8"]),
+    ],
+)
+def test_all_that_is_pending_leaves_duplicates_out(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    chosen: tuple[str, ...], sent: list[str],
+) -> None:  # fmt: skip
+    land(lake, "ops.dead_letters", refused(7), refused(8, error_type="duplicate"))
+    held = {("raw.trades", 0, offset): Original(TEXT.encode(), b"AAPL") for offset in (7, 8)}
+    monkeypatch.setattr(plan, "originals", lambda *_: held)
+    file = tmp_path / "letters.jsonl"
+    # As `dlq list --export` writes all of them.
+    lines = [{"id": f"raw.trades/0/{offset}@landing", "value": TEXT} for offset in (7, 8)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    arguments = [*chosen, *([str(file)] if chosen[-1] == "--edit" else [])]
+    shown = run(lake, monkeypatch, "replay", *arguments, "--dry-run", "--json").stdout
+    found = json.loads(shown)
+    assert sorted(each["record"] for each in found["would_send"]) == sent
+    skipped = {each["id"]: each["why"] for each in found["skipped"]}
+    assert all("--reason duplicate" in why for why in skipped.values())
+    selected = 1 if chosen in (("--reason", "duplicate"), ("raw.trades/0/8",)) else 2
+    assert len(sent) + len(skipped) == selected
+
+
+def test_as_many_letters_as_are_taken_at_once_are_looked_up_again(lake: Settings) -> None:
+    """Each by its id: compared with one another, they would take the better part of an hour."""
+    ids = [LetterId("raw.trades", 0, n, "landing") for n in range(letters.MOST_LETTERS)]
+    land(lake, "ops.dead_letters", *(refused(each.offset) for each in ids))
+    # Half of them somebody has sent since they were planned.
+    sent = [mark(each.offset, "sent") for each in ids if each.offset % 2]
+    land(lake, "ops.dead_letter_replays", *sent)
+    planned = [
+        plan.Planned((letter(id=each),), "raw.trades", None, b"{}", edited=False, refusal=None)
+        for each in ids
+    ]
+    ready, late = _still_pending(lake, tuple(planned))
+    assert [each.letters[0].id for each in ready] == ids[::2]
+    assert [each.letter.id for each in late] == ids[1::2]
 
 
 def test_letters_of_one_record_are_one_message(

@@ -203,7 +203,8 @@ def replay(
 ) -> int:
     """Send dead letters again to the topic they came from, under the same key, each once.
 
-    What was sent is marked in ops.dead_letter_replays and not sent a second time. Exit code 3
+    What was sent is marked in ops.dead_letter_replays and not sent a second time. Duplicates are
+    left out: they are sent where their ids are given, or with --reason duplicate. Exit code 3
     where a letter that was named, or every one, could not be sent.
 
     \b
@@ -212,6 +213,7 @@ def replay(
     workbench dlq replay --edit letters.jsonl
     """
     from workbench.config import load_settings
+    from workbench.contracts.records import DUPLICATE
     from workbench.dead_letters import Selection, make_plan, read_values
     from workbench.dead_letters import replay as send
     from workbench.dead_letters.letters import find, find_named
@@ -232,7 +234,10 @@ def replay(
         else:
             letters = find_named(session, ids or [str(each) for each in values or ()])
             letters = letters[:limit]
-    plan = make_plan(settings, letters, values=values, sets=sets, to=to, again=again)
+    plan = make_plan(
+        settings, letters, values=values, sets=sets, to=to, again=again,
+        duplicates=bool(ids) or reason == DUPLICATE,
+    )  # fmt: skip
     if dry_run:
         _print_plan(plan, as_json)
         return 0

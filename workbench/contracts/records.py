@@ -35,6 +35,8 @@ STATUSES = ("NEW", "FILLED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED")
 #: Statuses of executions: the only events that are volume.
 EXECUTIONS = ("FILLED", "PARTIALLY_FILLED")
 SIDES = ("BUY", "SELL")
+#: The reason of a trade event whose id came before, where `flink.deduplicate_s` refuses it.
+DUPLICATE = "duplicate"
 #: Reasons of records that parse but break a rule; every other reason is one of reading.
 RULE_ERRORS = (
     "not-finite",
@@ -43,7 +45,7 @@ RULE_ERRORS = (
     "unsorted-levels",
     "crossed-book",
     "future-time",
-    "duplicate",
+    DUPLICATE,
 )
 #: A larger value is a dead letter: what jobs write besides a value must fit a topic's limit too.
 MAX_VALUE_BYTES = 8_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from workbench.dead_letters.ids import LetterId, parse_id
+from workbench.dead_letters.ids import Coordinates, LetterId, parse_id
 from workbench.errors import UsageError
 from workbench.lake.session import Session
 from workbench.lake.times import Moment, parse_moment
@@ -211,14 +212,13 @@ def find_named(session: Session, names: Iterable[str]) -> list[Letter]:
         For a text that is no id, or an id nobody refused; names it.
     """
     ids = tuple(dict.fromkeys(parse_id(name) for name in names))
-    found = newest(find(session, Selection(ids=ids)))
+    of_record: dict[Coordinates, list[Letter]] = defaultdict(list)
+    for letter in newest(find(session, Selection(ids=ids))):
+        of_record[letter.id.coordinates].append(letter)
     chosen: dict[LetterId, Letter] = {}
     for each in ids:
-        of_id = [
-            letter
-            for letter in found
-            if letter.id.coordinates == each.coordinates and each.job in (None, letter.id.job)
-        ]
+        there = of_record.get(each.coordinates, ())
+        of_id = [letter for letter in there if each.job in (None, letter.id.job)]
         if not of_id:
             raise UsageError(
                 f"no dead letter {str(each)!r}", hint="`workbench dlq list` shows what there is"

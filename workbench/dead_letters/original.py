@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -154,7 +154,7 @@ def _read(consumer: Consumer, topic: str, partition: int, offsets: list[int]) ->
     low, high = consumer.get_watermark_offsets(
         TopicPartition(topic, partition), timeout=ANSWER_SECONDS
     )
-    left = [offset for offset in offsets if low <= offset < high]
+    left = deque(offset for offset in offsets if low <= offset < high)
     found: dict[int, Original] = {}
     if not left:
         return found
@@ -173,9 +173,9 @@ def _read(consumer: Consumer, topic: str, partition: int, offsets: list[int]) ->
                 raise KafkaException(error)
             at = int(message.offset() or 0)
             while left and left[0] < at:
-                left.pop(0)
+                left.popleft()
             if left and left[0] == at:
-                left.pop(0)
+                left.popleft()
                 found[at] = Original(
                     message.value(),
                     message.key(),

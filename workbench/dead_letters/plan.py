@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from workbench.config import Settings
 from workbench.contracts import topic_named
 from workbench.contracts.reader import Refused, read_record, status_problem
-from workbench.contracts.records import TRADE_EVENT, Record
+from workbench.contracts.records import DUPLICATE, TRADE_EVENT, Record
 from workbench.contracts.strict_json import parse_json
 from workbench.contracts.topics import MAX_MESSAGE_BYTES
 from workbench.dead_letters.edit import parse_assignment, set_fields
@@ -76,6 +76,7 @@ def make_plan(
     sets: Sequence[str] = (),
     to: str | None = None,
     again: bool = False,
+    duplicates: bool = False,
 ) -> Plan:
     """Decide what a replay of these letters sends; sends nothing.
 
@@ -93,6 +94,9 @@ def make_plan(
         Topic of the contracts; None for the one each record came from.
     again
         Whether to send what was sent before.
+    duplicates
+        Whether to send what was refused as a duplicate. Its first copy is in the tables: once the
+        horizon is over, no job would know this one any more, and it would land as well.
 
     Raises
     ------
@@ -120,6 +124,8 @@ def make_plan(
     for where, group in by_record.items():
         try:
             _check_state(group, again)
+            if not duplicates:
+                _check_new(group)
             planned.append(_plan(group, records[where], values, sets, to))
         except _Skip as skip:
             skipped += [Skipped(letter, str(skip)) for letter in group]
@@ -134,6 +140,14 @@ def _check_state(letters: list[Letter], again: bool) -> None:
     for letter in letters:
         if letter.state == "replayed" and not again:
             raise _Skip(f"it was sent again to {letter.replayed_to}: --again sends it once more")
+
+
+def _check_new(letters: list[Letter]) -> None:
+    if any(letter.error_type == DUPLICATE for letter in letters):
+        raise _Skip(
+            "its event is in the tables already and would land twice: its id, or --reason "
+            f"{DUPLICATE}, sends it all the same"
+        )
 
 
 def _plan(

@@ -97,14 +97,13 @@ def _still_pending(
     names = [str(letter.id) for each in planned for letter in each.letters]
     with open_session(settings, read_only=True) as session:
         states = {letter.id: letter.state for letter in find_named(session, names)}
-    late = [
-        each for each in planned if any(states[letter.id] != "pending" for letter in each.letters)
-    ]
+    ready: list[Planned] = []
+    late: list[Planned] = []
+    for each in planned:
+        pending = all(states[letter.id] == "pending" for letter in each.letters)
+        (ready if pending else late).append(each)
     why = "it was sent again meanwhile, or a replay of it was cut off: see `dlq show`"
-    return (
-        tuple(each for each in planned if each not in late),
-        tuple(Skipped(letter, why) for each in late for letter in each.letters),
-    )
+    return tuple(ready), tuple(Skipped(letter, why) for each in late for letter in each.letters)
 
 
 def _runs(planned: tuple[Planned, ...]) -> Iterator[list[Planned]]:
