@@ -18,7 +18,15 @@ from workbench.errors import UsageError
 from workbench.lake.names import all_tables
 from workbench.lake.session import Session
 from workbench.notebook import current
-from workbench.notebook.exploration import BUCKETS, MEASURES, OPERATORS, Filter, State, query_of
+from workbench.notebook.exploration import (
+    BUCKETS,
+    MEASURES,
+    MOST_ROWS,
+    OPERATORS,
+    Filter,
+    State,
+    query_of,
+)
 from workbench.notebook.explorer import Explorer, explore
 
 EVIL = "x' OR '1'='1"
@@ -287,6 +295,51 @@ def test_what_is_copied_asks_the_same_where_it_is_pasted(
     explorer._as_of.value = "2001-01-01"
     assert explorer._copy.text.startswith("%%wb --as-of '2001-01-01'\n-- as of 2001-01-01 ")
     assert pasted() == [(0,)]
+
+
+def test_of_a_series_the_newest_steps_are_kept_in_order(filled: Session) -> None:
+    noon = at()
+    steps = State(TABLE, (), ("event_time",), "1 hour", "count", limit=1)
+    assert both(filled, steps) == [(noon + timedelta(hours=1), 1)]
+    whole = [row[0] for row in both(filled, State(TABLE, (), ("event_time",), "1 hour", "count"))]
+    assert whole == [noon, noon + timedelta(hours=1)]
+    odd = (Filter("symbol", "≠", "a\nb"), Filter("side", "is not empty"))
+    assert both(filled, State(TABLE, odd, ("event_time",), "1 hour", "count", limit=1)) == [
+        (noon + timedelta(hours=1), 1)
+    ]
+
+
+def test_a_series_that_is_cut_says_so_and_keeps_the_newest(
+    filled: Session, shell: InteractiveShell
+) -> None:
+    explorer = explore()
+    explorer._group.value, explorer._bucket.value = "event_time", "1 hour"
+    assert explorer.result is not None and "of more" not in status(explorer)
+    assert explorer.result.caption == "count by event_time"
+    explorer._limit.value = 1
+    kept = "count by event_time, the newest 1 of more"
+    assert kept in status(explorer)
+    assert explorer.result.rows() == [(at(3600), 1)]
+    assert kept in explorer._rows.value
+    assert explorer._figure.children[0].layout.title.text == kept
+    assert wb.sql(explorer._copy.text).rows() == explorer.result.rows()
+    explorer._limit.value = 2
+    assert "of more" not in status(explorer)
+    assert explorer.result.caption == "count by event_time"
+
+
+def test_groups_that_are_cut_say_so_at_the_largest_limit_too(filled: Session) -> None:
+    explorer = explore()
+    explorer._group.value = "symbol"
+    explorer._limit.value = MOST_ROWS
+    assert explorer.result is not None and "of more" not in status(explorer)
+    explorer._limit.value = 2
+    assert "count by symbol, the first 2 of more" in status(explorer)
+    assert query_of(
+        State(TABLE, group=("symbol",), measure="count", limit=MOST_ROWS),
+        columns(filled),
+        beyond=1,
+    ).sql.endswith(f"LIMIT {MOST_ROWS + 1}")
 
 
 def test_every_table_can_be_looked_at_also_where_it_is_empty(filled: Session) -> None:

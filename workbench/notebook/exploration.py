@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from workbench.errors import UsageError, did_you_mean, quoted
@@ -61,7 +61,7 @@ class State:
     of
         The column that is measured.
     limit
-        Rows of the answer at most.
+        Rows of the answer at most; of a series of time the newest.
     """
 
     table: str
@@ -124,6 +124,26 @@ def is_time(kind: str) -> bool:
     return kind.startswith(("TIMESTAMP", "DATE"))
 
 
+def in_time(state: State, columns: Columns) -> bool:
+    """Whether the answer is a series of time: it is in order of its first group."""
+    return bool(state.group) and is_time(columns.get(state.group[0], ""))
+
+
+def title_of(state: State, columns: Columns, *, more: bool) -> str:
+    """Return what a grouped answer is, and that there is more of it where there is.
+
+    Examples
+    --------
+    >>> state = State("market.trades", group=("event_time", "side"), measure="count")
+    >>> title_of(state, {"event_time": "TIMESTAMP", "side": "VARCHAR"}, more=True)
+    'count by event_time and side, the newest 1,000 of more'
+    """
+    of = f" of {state.of}" if state.measure in OF_A_COLUMN else ""
+    told = f"{state.measure}{of} by {' and '.join(state.group)}"
+    kept = "newest" if in_time(state, columns) else "first"
+    return f"{told}, the {kept} {state.limit:,} of more" if more else told
+
+
 def is_number(kind: str) -> bool:
     """Whether values of a DuckDB type can be added up.
 
@@ -133,8 +153,11 @@ def is_number(kind: str) -> bool:
     return kind.startswith(_NUMBERS)
 
 
-def query_of(state: State, columns: Columns, newest: str = "") -> Query:
+def query_of(state: State, columns: Columns, newest: str = "", *, beyond: int = 0) -> Query:
     """Return the query that answers what is chosen.
+
+    Of more groups than the limit, those with the largest measure are kept; of steps of time the
+    newest.
 
     Parameters
     ----------
@@ -144,6 +167,8 @@ def query_of(state: State, columns: Columns, newest: str = "") -> Query:
         Type of every column of the table, as DuckDB names them.
     newest
         The column of time that rows are shown by, the newest first.
+    beyond
+        Rows to ask for beyond the limit: one tells whether there are more.
 
     Raises
     ------
@@ -172,6 +197,7 @@ def query_of(state: State, columns: Columns, newest: str = "") -> Query:
         values[name] = value
         return f"${name}"
 
+    state = replace(state, limit=state.limit + beyond)
     sql = _text(state, columns, newest, bind)
     return Query(sql, values, f"{_text(state, columns, newest, _literal)};")
 
@@ -214,8 +240,7 @@ def _check(state: State, columns: Columns) -> None:
 def _text(state: State, columns: Columns, newest: str, place: _Place) -> str:
     where = [_condition(each, columns, place) for each in state.filters]
     lines = [f"FROM {quote_name(state.table)}"]
-    if where:
-        lines.append("WHERE " + "\n  AND ".join(where))
+    lines += [f"{'  AND' if number else 'WHERE'} {each}" for number, each in enumerate(where)]
     if state.measure == "rows":
         if state.group:
             raise UsageError("rows have no groups", hint="choose a measure, for example count")
@@ -225,12 +250,18 @@ def _text(state: State, columns: Columns, newest: str, place: _Place) -> str:
     groups = [_group(state, column, columns) for column in state.group]
     selected = [text if text == shown else f"{text} AS {shown}" for text, shown in groups]
     lines.insert(0, f"SELECT {', '.join([*selected, f'{measure} AS {name}'])}")
-    if groups:
-        by = [shown for _, shown in groups]
-        in_time = is_time(columns[state.group[0]])
-        order = by if in_time else [f"{name} DESC", *by]
-        lines += ["GROUP BY ALL", f"ORDER BY {', '.join(order)}"]
-    return "\n".join([*lines, f"LIMIT {state.limit}"])
+    if not groups:
+        return "\n".join([*lines, f"LIMIT {state.limit}"])
+    by = [shown for _, shown in groups]
+    lines.append("GROUP BY ALL")
+    if not in_time(state, columns):
+        largest = ", ".join((f"{name} DESC", *by))
+        return "\n".join([*lines, f"ORDER BY {largest}", f"LIMIT {state.limit}"])
+    # From the newest back, and then in order: the other way round the newest would be cut off.
+    back = ", ".join((f"{by[0]} DESC", *by[1:]))
+    lines += [f"ORDER BY {back}", f"LIMIT {state.limit}"]
+    inner = "\n".join(f"    {line}" for line in lines)
+    return f"SELECT *\nFROM (\n{inner}\n)\nORDER BY {', '.join(by)}"
 
 
 def _condition(given: Filter, columns: Columns, place: _Place) -> str:

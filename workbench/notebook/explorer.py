@@ -28,9 +28,11 @@ from workbench.notebook.exploration import (
     Filter,
     Query,
     State,
+    in_time,
     is_number,
     is_time,
     query_of,
+    title_of,
 )
 
 _PINNED = ""
@@ -319,6 +321,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             base = self._base()
             query = query_of(state, self._columns, base.partition_by if base else "")
             result = self._session().sql(query.sql, query.parameters or None)
+            more = bool(state.group) and self._is_cut(result, state)
+            if state.group:
+                result.caption = title_of(state, self._columns, more=more)
             rows = result._repr_html_()
         except WorkbenchError as error:
             self._fail(error)
@@ -330,8 +335,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
             result.provenance(), self._as_of.value.strip(), self._chosen_snapshot()
         )
         self._sql.value = f"<pre><code>{escape(self._copy.text)}</code></pre>"
-        self._say("")
+        self._say(self._said_of(state) if more else "")
         self._draw(result if state.measure != "rows" and state.group else None)
+
+    def _is_cut(self, result: Result, state: State) -> bool:
+        """Whether there are more groups than those that are shown."""
+        if result.arrow().num_rows < state.limit:
+            return False
+        further = query_of(state, self._columns, beyond=1)
+        found = self._session().sql(further.sql, further.parameters or None)
+        return len(found.rows()) > state.limit
+
+    def _said_of(self, state: State) -> str:
+        way = "choose longer steps" if in_time(state, self._columns) else "add a filter"
+        return f"{title_of(state, self._columns, more=True)}: {way}, or more rows"
 
     def _draw(self, result: Result | None) -> None:
         drawn = []
