@@ -15,6 +15,7 @@ from workbench.errors import LakeError
 
 if TYPE_CHECKING:
     from workbench.config import Settings
+    from workbench.lake.maintenance.claims import Claim
 
 _TABLES = click.argument("tables", nargs=-1, metavar="[TABLE]...")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
@@ -100,15 +101,21 @@ def expire(tables: tuple[str, ...], older_than: timedelta, dry_run: bool, form: 
     help="Leave out files changed more recently.",
 )
 @click.option("--delete", is_flag=True, help="Delete what is found.")
-@click.option("--force", is_flag=True, help="Allow an age of less than a day.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Allow an age of less than a day, and list what a job that is started again may commit.",
+)
 @format_options
 def orphans(
     tables: tuple[str, ...], older_than: timedelta, delete: bool, force: bool, form: str | None
 ) -> None:
     """List the files in the tables' folders that no metadata reaches.
 
-    They are what a writer left that died before its commit. A job that will be restored from a
-    checkpoint may still commit its files: delete only what is older than that checkpoint.
+    They are what a writer left that died before its commit. A job that was cut off may still
+    commit its files when it goes on: of its tables, what is younger than a day before its last
+    checkpoint is left out. Delete only what is older than any other checkpoint that will be
+    restored.
 
     \b
     Examples:
@@ -116,18 +123,40 @@ def orphans(
       workbench tables orphans --older-than 7d --delete
     """
     from workbench.config import load_settings
+    from workbench.jobs.uncommitted import claims
     from workbench.lake.maintenance.orphans import Orphan
     from workbench.lake.maintenance.orphans import orphans as run
 
+    settings = load_settings()
+    # Before any file is looked at: what a job commits meanwhile only makes its claim smaller.
+    held = [] if force else claims(settings)
     found = run(
-        load_settings(),
+        settings,
         tables,
         older_than=older_than,
+        claims=held,
         delete=delete,
         force=force,
         progress=progress,
     )
+    _say_what_is_left_out([c for c in held if not tables or c.table in tables], older_than)
     _print(Orphan, found, form)
+
+
+def _say_what_is_left_out(claims: Sequence[Claim], older_than: timedelta) -> None:
+    """Name each job whose claim is older than what was asked for."""
+    from datetime import UTC, datetime
+
+    before = datetime.now(UTC) - older_than
+    held = {claim.job: claim for claim in claims if claim.since < before}
+    for job, claim in held.items():
+        names = ", ".join(dict.fromkeys(each.table for each in claims if each.job == job))
+        since = f" since {claim.since:%Y-%m-%d %H:%M} UTC" if claim.made_at else ""
+        click.echo(
+            f"{names}: files{since} are left out: {job} may commit them when it goes on "
+            f"(`workbench jobs submit {job}`); --force lists them",
+            err=True,
+        )
 
 
 @click.command()

@@ -16,6 +16,7 @@ from workbench.contracts import Table
 from workbench.errors import LakeError, UsageError
 from workbench.lake.damage import reading_manifests
 from workbench.lake.maintenance import leases
+from workbench.lake.maintenance.claims import SAFE_AGE, Claim
 from workbench.lake.maintenance.reach import reached
 from workbench.lake.maintenance.scope import Progress, for_each
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
 OLDER_THAN = timedelta(days=3)
-#: A writer names its files in a commit at the latest so long after it wrote them: a checkpoint
-#: may take minutes, a job that keeps failing may be restored after hours.
-SAFE_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ def orphans(
     tables: Sequence[str] = (),
     *,
     older_than: timedelta = OLDER_THAN,
+    claims: Sequence[Claim] = (),
     delete: bool = False,
     force: bool = False,
     progress: Progress = lambda _: None,
@@ -59,10 +58,13 @@ def orphans(
         Names of tables; all when empty.
     older_than
         Files changed more recently are left out: a writer may be about to commit them.
+    claims
+        States that jobs may go on from, from `workbench.jobs.uncommitted.claims`: files of their
+        tables that may be named there are left out, however old they are.
     delete
         Delete what is found.
     force
-        Allow an `older_than` below `SAFE_AGE`.
+        Allow an `older_than` below `SAFE_AGE`, and no heed of the claims.
     progress
         Receives a line for each table.
 
@@ -90,7 +92,8 @@ def orphans(
         if target is None:
             return []
         progress(f"{contract.name}: looking")
-        found = _orphans_of(settings, contract, target, before)
+        since = [claim.since for claim in claims if claim.table == contract.name and not force]
+        found = _orphans_of(settings, contract, target, min([before, *since]))
         return [_delete(target, orphan) for orphan in found] if delete else found
 
     def failed(contract: Table, error: LakeError) -> list[Orphan]:
