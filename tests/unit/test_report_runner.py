@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from tests.unit.lake_rows import rows_of
+from tests.unit.lake_rows import at, rows_of, trades
+from tests.unit.lake_rows import trade as row
 from tests.unit.market_lake import book
 from workbench import figures
 from workbench.cli.report import command
@@ -251,6 +252,23 @@ def test_stale_data_is_refused_before_anything_runs(traded, notebook):
     with pytest.raises(StaleData, match=r"market\.trades ends \d+ d before the start of the run"):
         run_report(traded, "market_day", require_fresh=True)
     assert not list((traded.project / "reports").glob("*/*/*"))
+
+
+def test_a_hole_before_the_as_of_is_not_filled_by_what_came_after_it(traded, notebook):
+    notebook('report.check("x", 1, other=1)')
+    # Trades of 9 August, and of the 6th at noon.
+    append(traded, "market.trades", trades([row(1, event_time=at(0, days=-2))]))
+    for as_of, says in (
+        ("2024-08-08", "market.trades ends 2 d before the as-of"),
+        ("2024-08-05", "market.trades has no rows up to the as-of"),
+    ):
+        with pytest.raises(StaleData, match=says):
+            run_report(traded, "market_day", {"as_of": as_of}, require_fresh=True)
+    run = run_report(traded, "market_day", {"as_of": "2024-08-06T12:30:00Z"}, require_fresh=True)
+    told = run.summary["freshness"]
+    assert told["words"] == "fresh: market.trades ends 30 min before the as-of"
+    assert told["newest_event"] == at(0, days=-2).isoformat()
+    assert "<dt>newest event</dt><dd>2024-08-06 12:00:00 UTC</dd>" in run.html.read_text()
 
 
 def test_a_rerun_reads_the_reference_data_of_the_run(traded, notebook):

@@ -399,6 +399,16 @@ def test_tables_lists_what_can_be_queried(land: Land, session: Session) -> None:
 
 def test_newest_event_is_none_for_an_empty_table(session: Session) -> None:
     assert session.newest_event("market.trades") is None
+    assert session.newest_event("market.trades", at(0)) is None
+
+
+def test_the_newest_event_up_to_a_moment_is_none_that_came_later(
+    land: Land, session: Session
+) -> None:
+    land(trade(1), trade(2, event_time=at(0, days=3)))
+    session.refresh()
+    found = [session.newest_event("market.trades", at(0, days=days)) for days in (0, 1, 3, 9)]
+    assert found == [None, at(1), at(0, days=3), at(0, days=3)]
 
 
 def test_the_package_opens_the_session_of_the_project(

@@ -283,21 +283,23 @@ class Session:
             "", table=pa.Table.from_pylist(kinds, schema=schema), caption="Tables of the session"
         )
 
-    def newest_event(self, table: str) -> datetime | None:
-        """Return the newest event time of a pinned table; None where it is empty."""
-        return self._database.pins[table].newest_event() or self._event(table, "max")
+    def newest_event(self, table: str, until: datetime | None = None) -> datetime | None:
+        """Return the newest event time of a pinned table, at or before a moment where one is given.
 
-    def oldest_event(self, table: str) -> datetime | None:
-        """Return the oldest event time of a pinned table; None where it is empty."""
-        return self._database.pins[table].oldest_event() or self._event(table, "min")
-
-    def _event(self, table: str, which: str) -> datetime | None:
-        """What the statistics of the files do not say, from the rows."""
+        None where there is none.
+        """
         pin = self._database.pins[table]
+        known = pin.newest_event()
+        if known is not None and (until is None or known <= until):
+            return known
+        # The statistics of the files do not say: the rows do.
         if not pin.rows:
             return None
         column, name = views.quote_name(pin.table.partition_by), views.quote_name(table)
-        found: datetime | None = self.arrow(f"SELECT {which}({column}) FROM {name}")[0][0].as_py()
+        query, values = f"SELECT max({column}) FROM {name}", {}
+        if until is not None:
+            query, values = f"{query} WHERE {column} <= $until", {"until": until}
+        found: datetime | None = self.arrow(query, values)[0][0].as_py()
         return found
 
     def history(self, table: str) -> list[tuple[str, datetime, str]]:

@@ -32,8 +32,8 @@ class FreshnessLimits:
 class Freshness:
     """The age of the data a run reads, and its grade.
 
-    The age is that of the newest event against the as-of the run was asked for, and against the
-    moment the run began where it was asked for none (or for one that is still to come).
+    The age is that of the newest event up to the as-of the run was asked for, against that as-of;
+    and against the moment the run began where it was asked for none (or for one still to come).
     """
 
     #: ``fresh``, ``degraded`` or ``stale``.
@@ -43,7 +43,7 @@ class Freshness:
     #: What the age is counted up to, and which of the two it is: ``as-of`` or ``clock``.
     until: datetime
     against: str
-    #: None where there is no event, or none up to then.
+    #: None where there is no event up to then.
     age_s: float | None
     limits: FreshnessLimits
 
@@ -63,10 +63,9 @@ class Freshness:
 
     def in_words(self, clock: str = "the start of the run") -> str:
         """Return the grade and what it rests on, as one line."""
-        if self.newest_event is None:
-            return f"{self.grade}: {self.table} has no rows"
         if self.age_s is None:
-            return f"{self.grade}: {self.table} has no rows up to the as-of"
+            up_to = " up to the as-of" if self.against == "as-of" else ""
+            return f"{self.grade}: {self.table} has no rows{up_to}"
         than = "the as-of" if self.against == "as-of" else clock
         if not self.age_s:
             return f"{self.grade}: {self.table} reaches {than}"
@@ -94,9 +93,19 @@ def grade(
     asked: datetime | None,
     now: datetime,
     limits: FreshnessLimits,
-    oldest: datetime | None = None,
 ) -> Freshness:
-    """Grade the age of the newest event; nothing at all up to the as-of is stale.
+    """Grade the age of the newest event; no event at all is stale.
+
+    Parameters
+    ----------
+    newest
+        The newest event at or before the as-of: what came after it says nothing of a hole there.
+    asked
+        The as-of that was asked for.
+    now
+        When the run begins.
+    limits
+        From which age on data is degraded and stale.
 
     Examples
     --------
@@ -109,8 +118,8 @@ def grade(
     """
     against = "as-of" if asked is not None and asked <= now else "clock"
     until = asked if asked is not None and asked <= now else now
-    none_yet = oldest is not None and until < oldest
-    age = None if newest is None or none_yet else max(timedelta(), until - newest)
+    # An event of a clock that runs ahead of this one is not older than now.
+    age = None if newest is None else max(timedelta(), until - newest)
     if age is None or age >= limits.stale_after:
         word = "stale"
     else:

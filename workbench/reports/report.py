@@ -245,12 +245,19 @@ class Report:
             }
         _display({MIME: payload, "text/plain": verdict})
 
+    def _newest_event(self) -> datetime | None:
+        """The one that the grade rests on; what came after the as-of does not count."""
+        if self._freshness is None:
+            return self.session.newest_event("market.trades", self.as_of)
+        newest = self._freshness["newest_event"]
+        return parse_moment(newest) if newest else None
+
     def _header(self, state: str, verdict: str = "not finished") -> tuple[str, str]:
         committed = self.session.tables().pl()["committed_at"].max()
         assert committed is None or isinstance(committed, datetime)
         lines = {
             "events up to": show_moment(self.as_of) if self.as_of else "no data",
-            "newest event": _moment(self.session.newest_event("market.trades")),
+            "newest event": _moment(self._newest_event()),
             "commits up to": _moment(committed),
             "freshness": self._freshness["words"] if self._freshness else "not graded",
             "verdict": verdict,

@@ -134,9 +134,8 @@ def run_report(
             )
         now = datetime.now(UTC)
         limits = limits_of(settings, spec.name, spec.freshness, spec.table)
-        newest = session.newest_event(limits.table)
-        oldest = session.oldest_event(limits.table) if asked.as_of else None
-        freshness = grade(newest, asked.as_of, now, limits, oldest)
+        newest = session.newest_event(limits.table, asked.as_of)
+        freshness = grade(newest, asked.as_of, now, limits)
         if require_fresh:
             freshness.raise_if_stale(spec.name)
         values = asked.model_dump(mode="json") | {"as_of": as_of.isoformat()}
