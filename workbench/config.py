@@ -171,7 +171,7 @@ class AlertSettings(BaseModel, extra="forbid"):
     window_s: Seconds = 300
     #: After an alert, a symbol raises no other for this long.
     cooldown_s: Seconds = 60
-    #: Symbols with rules of their own: ``[alerts.symbols.AAPL]``.
+    #: Symbols with rules of their own, as the exchange writes them: ``[alerts.symbols.AAPL]``.
     symbols: dict[RuledSymbol, AlertRule] = {}
     #: What is known of a symbol is dropped after this time without prices: no sooner than every
     #: window and every cooldown is over.
@@ -334,6 +334,10 @@ def _variable(name: str) -> str:
     return PREFIX + name.upper().replace(".", "__")
 
 
+#: A table whose keys keep their case: variables of its keys would have them in lower case.
+_SYMBOLS = "alerts.symbols"
+
+
 def check_variables() -> None:
     """Refuse a ``WORKBENCH_*`` variable that sets nothing, and a table that is no JSON.
 
@@ -353,8 +357,21 @@ def check_variables() -> None:
             continue
         if upper in tables | open_tables:
             _check_json(name)
+        elif upper.startswith(f"{_variable(_SYMBOLS)}__"):
+            raise _lost_case(name)
         elif upper not in fields and not any(upper.startswith(f"{t}__") for t in open_tables):
             raise UsageError(f"no setting has the variable {name}", hint=_near(upper, [*fields]))
+
+
+def _lost_case(name: str) -> UsageError:
+    """The refusal of a rule that no symbol would ever have."""
+    table = _variable(_SYMBOLS)
+    symbol = name[len(table) + 2 :].partition("__")[0]
+    return UsageError(
+        f"{name} sets nothing: upper and lower case of a symbol count, those of a variable do not",
+        hint=f"""write {table}='{{"{symbol}": {{"threshold_percent": 5}}}}', """
+        f"or [{_SYMBOLS}.{symbol}] in {CONFIG_FILE}",
+    )
 
 
 def _check_json(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from workbench.cli import main
 from workbench.config import MACHINE_VARIABLES, find_project, load_settings
 from workbench.errors import LakeError, UsageError
+from workbench.jobs.deployment import alert_rules
 from workbench.lake.catalog import flink_catalog_options, load_catalog
 from workbench.provenance import HIDDEN, Value, explain, hide
 
@@ -111,6 +113,28 @@ def test_what_is_known_of_a_symbol_outlives_its_rules(
     with pytest.raises(UsageError, match=r"setting alerts\.state_ttl_s: .*" + said):
         load_settings(project, alerts=alerts)
     load_settings(project, alerts={**alerts, "state_ttl_s": 900})
+
+
+def test_a_symbol_keeps_its_case_or_its_rule_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of variables have no case: `aapl` would be a rule that no price ever meets."""
+    monkeypatch.setenv("WORKBENCH_ALERTS__SYMBOLS__AAPL__THRESHOLD_PERCENT", "5.25")
+    with pytest.raises(UsageError, match=r"SYMBOLS__AAPL__THRESHOLD_PERCENT sets") as error:
+        load_settings(project)
+    assert "5.25" not in str(error.value)
+    # What it says instead is taken, with the case it has.
+    advice = error.value.hint or ""
+    table = re.search(r"\[alerts\.symbols\.AAPL\]", advice)
+    variable = re.search(r"(WORKBENCH_ALERTS__SYMBOLS)='(.+)'", advice)
+    assert table and variable
+    monkeypatch.delenv("WORKBENCH_ALERTS__SYMBOLS__AAPL__THRESHOLD_PERCENT")
+    toml = project / "workbench.toml"
+    toml.write_text(f"{table.group()}\nthreshold_percent = 5\n")
+    assert alert_rules(load_settings(project)).endswith(";AAPL|5|300000|60000")
+    toml.write_text("")
+    monkeypatch.setenv(*variable.groups())
+    assert alert_rules(load_settings(project)).endswith(";AAPL|5|300000|60000")
 
 
 def test_an_unknown_setting_is_an_error(project: Path) -> None:
