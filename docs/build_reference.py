@@ -17,7 +17,7 @@ from docs.docstrings import page, parse
 from workbench import figures, market
 from workbench.cli import cli
 from workbench.contracts import JOBS, RECORDS, TABLES, TOPICS, Field, Topic
-from workbench.contracts.records import MAX_FUTURE_MS, ORIGINAL_VALUE_CHARACTERS
+from workbench.contracts.records import MAX_FUTURE_MS, MAX_NOTIONAL, ORIGINAL_VALUE_CHARACTERS
 from workbench.contracts.tables import PROPERTIES
 from workbench.contracts.topics import MAX_MESSAGE_BYTES, ROUTES
 from workbench.lake.views import DERIVED
@@ -96,7 +96,8 @@ def contracts_page() -> str:
         "## Records\n",
         "Values are JSON objects. A decimal is a number or a string that holds one. Fields that "
         f"are not listed are ignored.\nAn event time may lie {MAX_FUTURE_MS // 60_000} minutes "
-        "after its arrival, not more; a dead letter keeps the first\n"
+        "after its arrival, not more; quantity times price of a trade event is below "
+        f"10^{len(str(MAX_NOTIONAL)) - 1}.\nA dead letter keeps the first "
         f"{ORIGINAL_VALUE_CHARACTERS:,} characters of the value. "
         "`workbench.contracts.records.avro_schema` gives each record as an Avro schema.\n",
     ]

@@ -177,6 +177,7 @@ def record_spec(record: Record) -> str:
             + ("t" if field.event_time else "")
             + ("n" if field.normalised else "")
             + field.best[:1]
+            + ("f" if field.factor else "")
         )
         parts.append(f"{field.name}|{kinds[field.type]}|{flags}|{','.join(field.symbols)}")
     return ";".join(parts)

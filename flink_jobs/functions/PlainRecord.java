@@ -27,6 +27,8 @@ final class PlainRecord {
         1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000
     };
     private static final long ONE = POWERS[ReadRecord.SCALE];
+    /** A double is not exact: near the bound, the other reader decides. */
+    private static final double SURE_NOTIONAL = 0.999 * ReadRecord.MAX_NOTIONAL.doubleValue();
 
     private final ReadRecord.Field[] fields;
     private final byte[][] names;
@@ -65,6 +67,7 @@ final class PlainRecord {
             return false;
         }
         memory = new MemorySegment[] {MemorySegmentFactory.wrap(value)};
+        double notional = 1;
         for (int i = 0; i < fields.length; i++) {
             boolean missing = isMissing(value, i);
             Object typed = missing ? null : typed(value, i, sourceTimeMs);
@@ -72,8 +75,11 @@ final class PlainRecord {
                 return false;
             }
             row.setField(i, typed);
+            if (fields[i].factor) {
+                notional *= (double) ((DecimalData) typed).toUnscaledLong() / ONE;
+            }
         }
-        return true;
+        return notional < SURE_NOTIONAL;
     }
 
     /** Finds where each value is; false where the text is not a plain object. */

@@ -40,7 +40,8 @@ import org.apache.flink.table.types.inference.TypeInference;
  * {@code error_type}, {@code error_message} and {@code original_value} (null when it is valid).
  * The spec is a literal derived from the contracts, {@code name|type|flags|symbols} joined by
  * {@code ;}, with the flags {@code r}equired, {@code p}ositive, {@code t}ime of the event,
- * {@code n}ormalised, and for the sides of a book {@code h}ighest or {@code l}owest price first.
+ * {@code n}ormalised, {@code f}actor of the notional, and for the sides of a book {@code h}ighest or
+ * {@code l}owest price first.
  *
  * <p>One parse per record, whatever the number of fields: SQL's own JSON functions parse the whole
  * text again for every expression. Most records are plain and need no parser: {@link PlainRecord}.
@@ -57,6 +58,9 @@ public class ReadRecord extends TableFunction<RowData> {
     static final long MAX_FUTURE_MS = 5 * 60 * 1000L;
     static final int SCALE = 8;
     private static final BigDecimal LIMIT = BigDecimal.TEN.pow(10);
+    /** A sum of notionals is a decimal of 38 digits, 16 of them decimals, and must not overflow. */
+    private static final int NOTIONAL_POWER = 14;
+    static final BigDecimal MAX_NOTIONAL = BigDecimal.TEN.pow(NOTIONAL_POWER);
     private static final String BLANKS = " \t\n\u000b\f\r";
     private static final Pattern NUMBER =
             Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
@@ -73,6 +77,7 @@ public class ReadRecord extends TableFunction<RowData> {
         final boolean positive;
         final boolean eventTime;
         final boolean normalised;
+        final boolean factor;
         final boolean highestFirst;
         final boolean lowestFirst;
         final String[] symbols;
@@ -85,6 +90,7 @@ public class ReadRecord extends TableFunction<RowData> {
             positive = parts[2].contains("p");
             eventTime = parts[2].contains("t");
             normalised = parts[2].contains("n");
+            factor = parts[2].contains("f");
             highestFirst = parts[2].contains("h");
             lowestFirst = parts[2].contains("l");
             symbols = parts[3].isEmpty() ? new String[0] : parts[3].split(",");
@@ -257,6 +263,7 @@ public class ReadRecord extends TableFunction<RowData> {
             }
         }
         checkCrossed(row);
+        checkNotional(row);
         for (int i = 0; i < fields.length; i++) {
             if (fields[i].eventTime && row.getField(i) != null) {
                 checkTime(fields[i], (Long) row.getField(i), sourceTimeMs);
@@ -589,12 +596,33 @@ public class ReadRecord extends TableFunction<RowData> {
         }
     }
 
+    private void checkNotional(GenericRowData row) throws Refused {
+        List<String> factors = new ArrayList<>();
+        BigDecimal notional = BigDecimal.ONE;
+        for (int i = 0; i < fields.length; i++) {
+            if (fields[i].factor) {
+                factors.add(fields[i].name);
+                notional = notional.multiply(((DecimalData) row.getField(i)).toBigDecimal());
+            }
+        }
+        if (notional.compareTo(MAX_NOTIONAL) >= 0) {
+            throw new Refused(
+                    "out-of-range",
+                    String.join(" times ", factors) + ": " + plain(notional)
+                            + " is not below 10^" + NOTIONAL_POWER);
+        }
+    }
+
     private static DecimalData price(Object level) {
         return ((RowData) level).getDecimal(0, 18, SCALE);
     }
 
     private static String plain(DecimalData number) {
-        return number.toBigDecimal().stripTrailingZeros().toPlainString();
+        return plain(number.toBigDecimal());
+    }
+
+    private static String plain(BigDecimal number) {
+        return number.stripTrailingZeros().toPlainString();
     }
 
     private static void checkLength(Field field, String text) throws Refused {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -64,6 +65,21 @@ def test_csv_and_parquet_land_as_json_lines_do(lake, tmp_path):
         by_file.setdefault(row["source_topic"], []).append(values)
     first, *others = (sorted(found, key=repr) for found in by_file.values())
     assert len(first) == 2 and others == [first, first]
+
+
+def test_executions_of_the_largest_size_are_summed_or_refused(lake, tmp_path):
+    # What is refused would not have fitted a sum: 103 of them are more than 38 digits can hold.
+    too_large = {**EVENT, "quantity": 9_900_000_000, "price": 9_900_000_000}
+    largest = {**EVENT, "quantity": "9999.99999999", "price": "9999999999.99999999"}
+    events = [too_large] * 150 + [largest] * 150
+    file = tmp_path / "large.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert run_batch(lake, ["landing", "aggregates"], [file]) == 300
+    letters = rows(lake, "ops.dead_letters")["error_message"].to_pylist()
+    assert letters == ["quantity times price: 98010000000000000000 is not below 10^14"] * 150
+    value = Decimal("14999999999984999.985000000000015")
+    found = rows(lake, "market.trade_aggregates").to_pylist()
+    assert [(r["total_value"], r["vwap"]) for r in found] == [(value, Decimal(10) ** 10)] * 3
 
 
 def test_what_cannot_be_run_is_refused_in_one_line(lake, tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from tests.integration.support import rows
-from tests.unit.test_reader import ARRIVED, TRADE, read, records, trade, with_text
+from tests.unit.test_reader import ARRIVED, TRADE, notionals, read, records, trade, with_text
 from workbench.config import load_settings
 from workbench.contracts.reader import Refused, Valid, original_value, status_problem
 from workbench.jobs.deployment import deployment
@@ -43,7 +43,7 @@ WHOLE: list[bytes | None] = [
 
 def hostile() -> list[bytes | None]:
     """Every field with every odd text, a record damaged at each byte, and generated garbage."""
-    values = [*WHOLE, *(with_text(name, text) for name in TRADE for text in ODD)]
+    values = [*WHOLE, *notionals(), *(with_text(name, text) for name in TRADE for text in ODD)]
     whole, generator = trade(), random.Random(7)
     for at in range(len(whole)):
         values.append(whole[:at] + whole[at + 1 :])

@@ -134,6 +134,8 @@ def test_deep_nesting_up_to_the_limit_is_json():
         (trade(price="9999999999.999999995"), "out-of-range"),
         (trade(quantity=10**10), "out-of-range"),
         (trade(quantity="1." + "0" * 100), "out-of-range"),
+        (trade(quantity=10**7, price=10**7), "out-of-range"),
+        (trade(quantity=10**5, price=10**9, timestamp_ms=0), "out-of-range"),
         (trade(timestamp_ms=0), "out-of-range"),
         (trade(symbol="é" * 1_001), "out-of-range"),
         (trade(status="x" * 1_001), "out-of-range"),
@@ -155,6 +157,8 @@ def test_the_first_reason_that_holds(value, expected):
         trade(price=".5"),
         trade(price="5."),
         trade(quantity="1." + "0" * 98),
+        trade(quantity="9999.9999", price="9999999999.99999999"),
+        trade(quantity="9999999.99999999", price=10**7),
         trade(timestamp_ms=ARRIVED_MS + 300_000),
         trade(timestamp_ms=" +1 "),
         trade(exchange=None, trader_id=None, account_id=None, event_type=None, status=None),
@@ -184,12 +188,14 @@ def test_messages_name_the_field_its_value_and_what_was_expected():
         read(trade(side="HOLD")),
         read(trade(symbol="")),
         read(trade(price="x" * 500)),
+        read(trade(quantity="9900000000.5", price="20001.00")),
     ]
     assert [m.error_message for m in messages if isinstance(m, Refused)] == [
         "price: -3 is not above zero",
         'side: "HOLD" is not one of BUY, SELL',
         "symbol: missing, expected a string",
         f'price: "{"x" * 80}" is not a decimal',
+        "quantity times price: 198009900010000.5 is not below 10^14",
     ]
 
 
@@ -226,6 +232,24 @@ def test_other_records_follow_the_same_rules():
 
 
 # ---------------------------------------------------------------- SQL == Python
+
+
+#: Quantities and prices whose product lies around the bound.
+NOTIONALS = [
+    ("10000000", "10000000"), ("9999999.99999999", "10000000"), ("10000000.00000001", "9999999.99"),
+    ("10000", "9999999999.99999999"), ("10000.00000001", "9999999999.99999999"),
+    ("9900000000", "9900000000"), ("9999999999.99999999", "9999999999.99999999"), ("1e7", "1e7"),
+    ("99999999999999", "1"), ("1e9", "99999.999999999"), ("9990000", "10000000"),
+    ("0.00000001", "9999999999.99999999"), ("9989999.99999999", "10000000"),
+]  # fmt: skip
+
+
+def notionals() -> list[bytes]:
+    """A trade event for each of `NOTIONALS`."""
+    return [
+        with_text("quantity", quantity).replace(b"187.25", price.encode())
+        for quantity, price in NOTIONALS
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +352,7 @@ def test_sql_reads_as_python_does_over_many_small_changes(con):
     values: list[bytes | None] = [with_text(name, text) for name in TRADE for text in odd]
     values += [trade(**{name: letter * 1_001}) for name in TRADE for letter in "xé"]
     values += [trade(**{name: letter * 1_000}) for name in TRADE for letter in "xé"]
-    values += [trade(note="x" * 8_000_000), trade(note="x" * 7_999_000)]
+    values += [trade(note="x" * 8_000_000), trade(note="x" * 7_999_000), *notionals()]
     whole = trade()
     generator = random.Random(7)
     for at in range(len(whole)):

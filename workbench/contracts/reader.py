@@ -20,7 +20,8 @@ not-finite           dlq.processing-errors     NaN, infinity, or beyond the rang
 not-positive         dlq.processing-errors     a positive field that is rounded to zero or below
 out-of-range         dlq.processing-errors     a number too large for its type or written with more
                                                than 100 characters; a text of more than
-                                               `MAX_STRING_CHARACTERS`; a time at or before 1970
+                                               `MAX_STRING_CHARACTERS`; a notional of
+                                               `MAX_NOTIONAL` or more; a time at or before 1970
 unsorted-levels      dlq.processing-errors     a level of a book is not worse than the last
 crossed-book         dlq.processing-errors     a best bid above the best ask
 future-time          dlq.processing-errors     more than `MAX_FUTURE_MS` after its arrival
@@ -31,9 +32,9 @@ unknown-status       dlq.trades.unroutable     a valid trade event with a status
 ===================  ========================  =====================================================
 
 Fields are taken in the order of the contract: first all missing and mistyped ones, then the rules
-of texts, decimals and levels, then the book as a whole, then the event time. Blanks are the white
-space of ASCII; letters are matched without regard to case in ASCII only, so that no engine's idea
-of Unicode changes a verdict.
+of texts, decimals and levels, then the book or the notional as a whole, then the event time.
+Blanks are the white space of ASCII; letters are matched without regard to case in ASCII only, so
+that no engine's idea of Unicode changes a verdict.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 from typing import Any
 
 from workbench.contracts.records import (
     MAX_FUTURE_MS,
+    MAX_NOTIONAL,
     MAX_STRING_CHARACTERS,
     MAX_VALUE_BYTES,
     ORIGINAL_VALUE_CHARACTERS,
@@ -143,6 +145,7 @@ def read_record(record: Record, value: bytes | None, source_time_ms: int) -> Val
             elif field.type is Type.STRING and typed[field.name] is not None:
                 _check_length(field, typed[field.name])
         _check_crossed(record, typed)
+        _check_notional(record, typed)
         for field in record.fields:
             if field.event_time and typed[field.name] is not None:
                 _check_event_time(field, typed[field.name], source_time_ms)
@@ -332,6 +335,17 @@ def _check_crossed(record: Record, typed: dict[str, Any]) -> None:
             f"best bid {_plain(bids[0]['price'])} is above best ask {_plain(asks[0]['price'])}"
         )
         raise _Refusal("crossed-book", message, PROCESSING_ERRORS)
+
+
+def _check_notional(record: Record, typed: dict[str, Any]) -> None:
+    factors = [field.name for field in record.fields if field.factor]
+    notional = reduce(_HALF_UP.multiply, (typed[name] for name in factors), Decimal(1))
+    if notional >= MAX_NOTIONAL:
+        message = (
+            f"{' times '.join(factors)}: {_plain(notional)} is not below "
+            f"10^{len(str(MAX_NOTIONAL)) - 1}"
+        )
+        raise _Refusal("out-of-range", message, PROCESSING_ERRORS)
 
 
 def _plain(number: Decimal) -> str:

@@ -10,6 +10,7 @@ What a reader accepts is decided here once, for Flink and DuckDB alike:
 * a side of an order book is a list of levels, each an object with price and quantity above zero,
   from the best price outwards, each price once; a best bid above the best ask is a crossed book;
   an empty side is a side without orders;
+* quantity times price of a trade event is below `MAX_NOTIONAL`;
 * a name that is repeated makes the record invalid; names that are not listed are ignored here
   and kept where the value is passed on.
 """
@@ -51,6 +52,9 @@ RULE_ERRORS = (
 MAX_VALUE_BYTES = 8_000_000
 #: A longer text is a dead letter: it would not fit the buffers that windows are keyed in.
 MAX_STRING_CHARACTERS = 1_000
+#: A notional (quantity times price) has to be below this: a sum of 38 digits, 16 of them decimals,
+#: then has room for a hundred million of the largest. A sum that overflows would stop a job.
+MAX_NOTIONAL = 10**14
 #: Dead letters keep this many characters of the original value.
 ORIGINAL_VALUE_CHARACTERS = 10_000
 
@@ -90,8 +94,8 @@ TRADE_EVENT = Record(
         Field("order_id", Type.STRING, "Identity of the order the event belongs to"),
         SYMBOL,
         Field("side", Type.STRING, "Side of the aggressor", symbols=SIDES, normalised=True),
-        Field("quantity", Type.DECIMAL, "Quantity of this event", BASE, positive=True),
-        Field("price", Type.DECIMAL, "Price of this event", QUOTE, positive=True),
+        Field("quantity", Type.DECIMAL, "Quantity of this event", BASE, positive=True, factor=True),
+        Field("price", Type.DECIMAL, "Price of this event", QUOTE, positive=True, factor=True),
         Field(
             "status",
             Type.STRING,

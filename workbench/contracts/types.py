@@ -112,6 +112,8 @@ class Field:
         Whether surrounding blanks are cut and letters made capital on reading.
     best
         Of a side of an order book: ``highest`` or ``lowest``, the price its levels start with.
+    factor
+        Whether it is a factor of the record's notional, which is below `records.MAX_NOTIONAL`.
     """
 
     name: str
@@ -124,3 +126,4 @@ class Field:
     event_time: bool = False
     normalised: bool = False
     best: str = ""
+    factor: bool = False

@@ -21,6 +21,7 @@ from workbench.contracts.reader import (
 )
 from workbench.contracts.records import (
     MAX_FUTURE_MS,
+    MAX_NOTIONAL,
     MAX_STRING_CHARACTERS,
     MAX_VALUE_BYTES,
     ORIGINAL_VALUE_CHARACTERS,
@@ -186,6 +187,7 @@ def read_trades(con: duckdb.DuckDBPyConnection, *, keep_value: bool = False) -> 
         "statuses": list(STATUSES),
         "status_expected": STATUS_EXPECTED,
         "max_future_ms": MAX_FUTURE_MS,
+        "max_notional": MAX_NOTIONAL,
         "max_value_bytes": MAX_VALUE_BYTES,
         "max_characters": MAX_STRING_CHARACTERS,
         "shown_characters": SHOWN_CHARACTERS,

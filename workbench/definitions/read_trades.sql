@@ -77,6 +77,7 @@ WITH decoded AS (
             AND coalesce(length(event_type) <= $max_characters, true)
             AND list_contains($sides, side)
             AND quantity > 0 AND price > 0
+            AND price::DECIMAL(19, 8) * quantity < $max_notional
             AND timestamp_ms > 0 AND timestamp_ms <= source_ms + $max_future_ms,
             false) AS accepted
     FROM tokens
