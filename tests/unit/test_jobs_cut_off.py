@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fake_cluster import FakeCluster, changed, fails, installed, killed, plan
 from workbench.config import JobSettings
 from workbench.errors import StackError, UsageError
-from workbench.jobs import cancel, draining, restore, resuming, starting, stop, submit
+from workbench.jobs import cancel, draining, restore, resuming, starting, stop, stopping, submit
 from workbench.jobs import upgrade as upgrade_module
 from workbench.jobs.bookmark import Bookmark, read_bookmark, restore_points, write_bookmark
 from workbench.jobs.draining import has_offsets
@@ -347,6 +347,33 @@ def test_a_job_that_does_not_run_is_drained_as_it_ran(cluster, cut_off):
     assert found is not None and found.drained and not found.should_run
     with pytest.raises(UsageError, match="is not running"):
         stop(cluster.settings, ["aggregates"], drain=True)
+
+
+def test_a_running_job_that_nobody_could_drain_is_not_stopped_nor_any_other(cluster):
+    """By which plan it runs is not known: its windows could not be closed once it is stopped."""
+    cluster.checkpoints, cluster.records_read = lambda _: {}, lambda _: 7
+    for job, job_id in ((JOB, "a"), ("aggregates", "b")):
+        cluster.add(job, job_id)
+        write_bookmark(cluster.settings, job, Bookmark(job_id))
+    with pytest.raises(UsageError, match=r"run b is not kept here.*without --drain it stops"):
+        stop(cluster.settings, [JOB, "aggregates"], drain=True)
+    assert cluster.known["a"].runs and cluster.known["b"].runs
+    # Landing holds no window back: there is nothing to know.
+    assert JOB in stop(cluster.settings, [JOB], drain=True)
+    assert "aggregates" in stop(cluster.settings, ["aggregates"])
+
+
+def test_what_keeps_one_job_from_its_drain_keeps_no_other_from_its_stop(cluster, monkeypatch):
+    cluster.checkpoints, cluster.records_read = lambda _: {}, lambda _: 7
+    submit(cluster.settings, ["aggregates", JOB])
+
+    def refused(*_: object, **__: object) -> None:
+        raise UsageError("no")
+
+    monkeypatch.setattr(stopping, "close_windows", refused)
+    with pytest.raises(UsageError, match="no"):
+        stop(cluster.settings, ["aggregates", JOB], drain=True)
+    assert mark(cluster).savepoint is not None
 
 
 def test_a_drain_that_fails_leaves_the_job_stopped_where_it_was(cluster):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from workbench.config import Settings
 from workbench.contracts import Job, job_named
-from workbench.errors import StackError, UsageError
+from workbench.errors import StackError, UsageError, WorkbenchError
 from workbench.jobs.bookmark import (
     Bookmark,
     one_at_a_time,
@@ -21,9 +21,9 @@ from workbench.jobs.bookmark import (
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import job_names
 from workbench.jobs.draining import close_windows, closing, has_offsets
-from workbench.jobs.runs import keep_with_savepoint
+from workbench.jobs.runs import keep_with_savepoint, run_of
 from workbench.jobs.settling import settle
-from workbench.jobs.starting import Progress, check
+from workbench.jobs.starting import Progress, check, unknown_plan
 from workbench.stack import endpoints
 from workbench.stack.files import Layout
 
@@ -52,7 +52,8 @@ def stop(
     Raises
     ------
     UsageError
-        For an unknown name, or a job that does not run.
+        For an unknown name, a job that does not run, or one to be drained whose plan is not known;
+        nothing was stopped then.
     StackError
         When the cluster does not answer or a savepoint fails.
     """
@@ -69,8 +70,10 @@ def stop(
                 running[job.name] = None
             else:
                 running[job.name] = running_id(cluster, flink_names[job.name], job.name)
+        if drain:
+            _check_plans_are_known(settings, running)
         savepoints = {}
-        failed: list[StackError] = []
+        failed: list[WorkbenchError] = []
         for name, job_id in running.items():
             try:
                 if job_id is not None:
@@ -81,12 +84,25 @@ def stop(
                 if drain and job_named(name).windowed:
                     savepoints[name] = _drain(settings, cluster, name, offsets)
                 progress(f"{name}: {'drained' if drain else 'stopped'}")
-            except StackError as error:
+            except WorkbenchError as error:
                 # The others can stop all the same.
                 failed.append(error)
         if failed:
             raise failed[0]
         return savepoints
+
+
+def _check_plans_are_known(settings: Settings, running: dict[str, str | None]) -> None:
+    """Refuse a drain that would stop a job and then not know by which plan to close its windows."""
+    for name, job_id in running.items():
+        if job_id is None or not job_named(name).windowed:
+            continue
+        if run_of(settings, name, job_id) is None:
+            raise unknown_plan(
+                name, f"run {job_id}",
+                way_out="only the release that ran it can drain it; without --drain it stops, and "
+                "keeps its windows for the next submit",
+            )  # fmt: skip
 
 
 def running_id(cluster: Cluster, flink_name: str, name: str) -> str:
