@@ -190,6 +190,30 @@ def test_an_upgrade_that_does_not_start_goes_on_with_the_settings_it_had(cluster
     assert lost(cluster) == [] and not mark(cluster).upgrading
 
 
+def test_an_upgrade_of_an_unknown_job_that_does_not_start_leaves_it_at_its_savepoint(cluster):
+    """It cannot go on as before, for nobody knows by which plan; nor by the one that failed."""
+    cluster.add(JOB, "a")
+    write_bookmark(cluster.settings, JOB, Bookmark("a"))
+    cluster.starts_as = "RESTARTING"
+
+    def give_up(fake: FakeCluster, name: str, job_id: str) -> None:
+        raise StackError("no luck", hint="see the logs")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(starting, "_wait_until_running", give_up)
+        with pytest.raises(StackError, match=r"is stopped at .*savepoint-a-1.*: no luck") as error:
+            upgrade(cluster.settings, [JOB], unchecked=True)
+    assert f"workbench jobs submit {JOB} --unchecked" in (error.value.hint or "")
+    assert len(cluster.requests) == 1 and not any(job.runs for job in cluster.jobs())
+    assert "savepoint-a-1" in (mark(cluster).savepoint or "") and lost(cluster) == []
+    # The way out that it names.
+    cluster.starts_as = "RUNNING"
+    with pytest.raises(UsageError, match="--unchecked"):
+        submit(cluster.settings, [JOB])
+    submit(cluster.settings, [JOB], unchecked=True)
+    assert "savepoint-a-1" in cluster.last["going"]["restore_from"]
+
+
 def test_jobs_that_give_slots_back_are_upgraded_before_those_that_take_them(cluster):
     jobs = ["landing", "router"]
     submit(changed(cluster.settings, jobs={"router": JobSettings(parallelism=3)}), jobs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from workbench.config import Settings
 from workbench.contracts import job_named
@@ -49,8 +50,9 @@ def upgrade(
     """Stop jobs with a savepoint and start them from it as they are written and set now.
 
     Each job is compiled and held against the plan that runs before anything is stopped. One that
-    does not start all the same goes on as it was: by its plan and with the settings it had. What
-    is cut off on the way is finished by the next upgrade, or taken back by a supervisor.
+    does not start all the same goes on as it was: by its plan and with the settings it had. One
+    whose plan was not known stays stopped at its savepoint. What is cut off on the way is finished
+    by the next upgrade, or taken back by a supervisor.
 
     Parameters
     ----------
@@ -76,7 +78,8 @@ def upgrade(
         For an unknown name, a job that does not run, or one that cannot go on from its state;
         nothing was stopped then.
     StackError
-        When a savepoint fails (the job goes on), or a job did not start (it goes on as before).
+        When a savepoint fails (the job goes on), or a job did not start: it goes on as before, or
+        is stopped at its savepoint where it is not known what it was before.
     """
     jobs = [job_named(name) for name in dict.fromkeys(names)]
     cluster = Cluster(endpoints(settings).rest_url)
@@ -170,17 +173,46 @@ def _go_on(
     progress: Progress,
 ) -> None:
     """Start a job again as it was before its upgrade, and say why."""
+    before = run_behind(settings, name, savepoint)
+    if before is None:
+        _stay_stopped(settings, cluster, name, job_id, savepoint, error, progress)
     progress(f"{name}: did not start; it goes on as before")
     # First: whoever comes next goes on as before, too.
     write_bookmark(settings, name, Bookmark(job_id, savepoint=savepoint, upgrading=True))
-    failed = cancel_run(cluster, job_names(settings)[name])
-    if failed is not None:
-        _wait_until_ended(cluster, failed)
-    before = Start(name, savepoint, like=run_behind(settings, name, savepoint), unchecked=True)
-    start_jobs(settings, cluster.url, [before], progress)
+    _end(settings, cluster, name)
+    start_jobs(settings, cluster.url, [Start(name, savepoint, like=before)], progress)
     raise StackError(
         f"job {name} was not upgraded and goes on as before: {error.message}", hint=error.hint
     ) from error
+
+
+def _stay_stopped(
+    settings: Settings,
+    cluster: Cluster,
+    name: str,
+    job_id: str,
+    savepoint: str,
+    error: WorkbenchError,
+    progress: Progress,
+) -> NoReturn:
+    """Leave a job where it was stopped: what it was before its upgrade, nobody knows."""
+    progress(f"{name}: did not start; it stays stopped")
+    # First: nobody is to bring back by itself what has just failed.
+    write_bookmark(settings, name, Bookmark(job_id, savepoint=savepoint))
+    _end(settings, cluster, name)
+    raise StackError(
+        f"job {name} was not upgraded and is stopped at {savepoint}, for the plan that it ran by "
+        f"is not kept here: {error.message}",
+        hint=f"mend that, then `workbench jobs submit {name} --unchecked`; or submit it from there "
+        "with the release that ran it",
+    ) from error
+
+
+def _end(settings: Settings, cluster: Cluster, name: str) -> None:
+    """End the run that did not start, if there is one."""
+    failed = cancel_run(cluster, job_names(settings)[name])
+    if failed is not None:
+        _wait_until_ended(cluster, failed)
 
 
 def _wait_until_ended(cluster: Cluster, job_id: str) -> None:
