@@ -330,6 +330,84 @@ def test_a_figure_over_its_runs(story: Story) -> None:
         trend(story.settings, "my_day", "notionl")
 
 
+def kept_run(settings: Settings, day: int, value: int, **parameters: Any) -> str:
+    """Keep a run of portfolio of this day of January, as a release before had written it."""
+    moment = f"2024-01-{day:02}T12:00:00+00:00"
+    number = len(list_runs(settings)) + 1
+    folder = settings.project / "reports" / "portfolio" / "x" / f"202401{number:02}T000000Z-aaaaaa"
+    folder.mkdir(parents=True)
+    told = {
+        "name": "portfolio", "title": "Portfolio", "run": folder.name, "as_of": moment,
+        "started_at": moment, "verdict": "passed", "checks": [], "snapshots": {}, "tag": None,
+        "figures": [{"name": "profit", "value": value, "unit": "quote currency"}],
+        "parameters": {"as_of": moment, **parameters},
+    }  # fmt: skip
+    (folder / "report.json").write_text(json.dumps(told))
+    return folder.name
+
+
+def values_of(settings: Settings, **options: Any) -> list[tuple[float, str | None]]:
+    found = trend(settings, "portfolio", "profit", **options)
+    return [(row[1], row[7]) for row in found.rows()]
+
+
+def test_a_trend_is_of_one_account_and_not_of_all(settings: Settings) -> None:
+    for day in (1, 2, 3):
+        kept_run(settings, day, 100 + day, account_id="a", days=30, every="1d")
+        kept_run(settings, day, 900 + day, account_id="b", days=30, every="1d")
+    kept_run(settings, 3, 555, account_id="b", days=7, every="1d")
+    # Older than a parameter, which it had as the default.
+    kept_run(settings, 4, 904, account_id="b", days=30)
+    assert values_of(settings) == [(901, None), (902, None), (903, None), (904, None)]
+    assert trend(settings, "portfolio", "profit").caption == (
+        "profit of portfolio over its runs, account_id = b; days = 30; "
+        "4 runs with other parameters left out"
+    )
+    assert values_of(settings, parameters={"account_id": "a"}) == [
+        (101, None), (102, None), (103, None),
+    ]  # fmt: skip
+    # What is not asked for may differ, and is shown where it does.
+    assert values_of(settings, parameters={"account_id": "b"}) == [
+        (901, "days = 30"), (902, "days = 30"), (903, "days = 30"), (555, "days = 7"),
+        (904, "days = 30"),
+    ]  # fmt: skip
+    assert values_of(settings, parameters={"days": "7"}) == [(555, None)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"account_id": "acc-1"}, "no run of portfolio with account_id = acc-1 .*mean 'ACC-1'"),
+        ({"account": "ACC-1"}, "no parameter 'account': did you mean 'account_id'"),
+        ({"days": "many"}, "parameter days"),
+        ({"account_id": "ACC-1", "days": 7}, "account_id = ACC-1; days = 7 has the figure"),
+        ({"as_of": "2024-01-01"}, "as_of tells no series from another"),
+    ],
+)
+def test_a_trend_of_what_was_never_run_names_the_nearest(
+    settings: Settings, asked: dict[str, Any], expected: str
+) -> None:
+    kept_run(settings, 1, 1, account_id="ACC-1", days=30)
+    kept_run(settings, 1, 1, account_id="ACC-9", days=7)
+    with pytest.raises(UsageError, match=expected):
+        trend(settings, "portfolio", "profit", asked)
+
+
+def test_the_command_shows_parameters_where_they_differ(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(settings.project))
+    for day, account in enumerate("aabb", 1):
+        kept_run(settings, day, day, account_id=account)
+    plain = CliRunner().invoke(command, ["trend", "portfolio", "profit"])
+    assert "account_id" not in plain.stdout
+    assert "account_id = b; 2 runs with other parameters left out" in plain.stderr
+    asked = ["trend", "portfolio", "profit", "-p", "days=30"]
+    assert CliRunner().invoke(command, asked).stdout.count("account_id = a") == 2
+    [_, row] = json.loads(CliRunner().invoke(command, [*asked[:3], "--json"]).stdout)
+    assert (row["value"], row["parameters"]) == (4.0, None)
+
+
 def test_the_commands(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_PROJECT", str(story.settings.project))
     cli = CliRunner()

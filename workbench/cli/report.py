@@ -8,7 +8,8 @@ import click
 
 from workbench.cli import report_runs, report_schedule
 from workbench.cli.output import format_options, print_json, print_rows, progress
-from workbench.errors import UsageError, quoted
+from workbench.cli.report_parameters import pairs
+from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from workbench.reports.parameters import ReportSpec
@@ -22,18 +23,6 @@ def command() -> None:
 
 for each in (*report_runs.COMMANDS, *report_schedule.COMMANDS):
     command.add_command(each)
-
-
-def _pairs(given: tuple[str, ...]) -> dict[str, str]:
-    parameters = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise UsageError(f"-p {quoted(item)} has no value", hint="write -p name=value")
-        if name in parameters:
-            raise UsageError(f"-p {name} is given twice", hint="give it once")
-        parameters[name] = value
-    return parameters
 
 
 @command.command()
@@ -81,7 +70,7 @@ def run(
     from workbench.config import load_settings
     from workbench.reports.runner import run_report
 
-    parameters = _pairs(given)
+    parameters = pairs(given)
     if as_of is not None:
         if "as_of" in parameters:
             raise UsageError("as_of is given twice", hint="use --as-of or -p as_of=...")

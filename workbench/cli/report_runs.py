@@ -9,6 +9,7 @@ import click
 
 from workbench.cli.durations import Duration
 from workbench.cli.output import format_options, print_json, print_rows, progress
+from workbench.cli.report_parameters import pairs
 
 if TYPE_CHECKING:
     from workbench.reports.compare import Comparison
@@ -159,27 +160,48 @@ def open_command(run: str) -> None:
 @click.command()
 @click.argument("name")
 @click.argument("figure")
+@click.option(
+    "-p",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Runs with this parameter, instead of those with the parameters of the newest run.",
+)
 @click.option("--all-runs", is_flag=True, help="Every run, not the newest of each as-of.")
 @format_options
-def trend(name: str, figure: str, all_runs: bool, form: str | None) -> None:
+def trend(name: str, figure: str, given: tuple[str, ...], all_runs: bool, form: str | None) -> None:
     """Show a named FIGURE of the report NAME over its kept runs.
+
+    Over the runs with the parameters of the newest one, or with those of -p; parameters by which
+    these still differ are shown.
 
     \b
     Examples:
       workbench report trend market_day notional
+      workbench report trend portfolio profit -p account_id=ACC-001
       workbench report trend market_day "volume of AAPL" --csv
     """
     from workbench.config import load_settings
     from workbench.reports.trends import trend as over_time
 
-    found = over_time(load_settings(), name, figure, all_runs=all_runs)
-    print_rows(found.columns, found.rows(), form or "table")
+    found = over_time(load_settings(), name, figure, pairs(given), all_runs=all_runs)
+    columns, rows = found.columns, found.rows()
+    if form is None and not any(row[-1] for row in rows):
+        # For people: no empty column.
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    print_rows(columns, rows, form or "table")
+    if form is None:
+        click.echo(found.caption, err=True)
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--older-than", type=Duration(), help="Runs that began longer ago, for example 90d.")
-@click.option("--keep", type=click.IntRange(min=0), help="Newest runs of each report that stay.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    help="Newest runs that stay, of each report and its parameters (as-of apart).",
+)
 @click.option("--stray-tags", is_flag=True, help="Drop tags of runs that are not kept here, too.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
 @format_options

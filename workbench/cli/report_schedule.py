@@ -10,18 +10,13 @@ import click
 
 from workbench.cli.durations import Duration
 from workbench.cli.output import format_options, print_rows, progress
+from workbench.cli.report_parameters import pairs
 from workbench.errors import LakeError, UsageError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.schedule.history import Attempt
     from workbench.schedule.install import Kind
     from workbench.schedule.schedules import Schedule
-
-
-def _pairs(given: tuple[str, ...]) -> dict[str, str]:
-    from workbench.cli.report import _pairs as pairs
-
-    return pairs(given)
 
 
 @click.command()
@@ -109,7 +104,7 @@ def schedule(
     )
 
     settings, now = load_settings(), datetime.now(UTC)
-    calendar, parameters = parse_calendar(at), _pairs(given)
+    calendar, parameters = parse_calendar(at), pairs(given)
     spec = report_named(settings, name)
     values = parse_parameters(spec, parameters)
     # Better now than at the first due time; where there is no lake yet, nothing is known.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from inspect import signature
 from pathlib import Path
@@ -98,15 +99,22 @@ def check(wanted: str, *, settings: Settings | None = None) -> list[Finding]:
 
 
 def trend(
-    name: str, figure: str, *, all_runs: bool = False, settings: Settings | None = None
+    name: str,
+    figure: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    all_runs: bool = False,
+    settings: Settings | None = None,
 ) -> Result:
     """Return a named figure over past runs: columns ``as_of``, ``value``, ``unit``, ``run``, ...
+
+    Of the runs with the parameters of the newest, or with those that are given.
 
     Examples
     --------
     >>> wb.reports.trend("market_day", "notional").plot(y="value")       # doctest: +SKIP
     """
-    return _trend(settings or load_settings(), name, figure, all_runs=all_runs)
+    return _trend(settings or load_settings(), name, figure, parameters, all_runs=all_runs)
 
 
 def prune(

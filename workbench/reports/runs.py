@@ -17,6 +17,8 @@ NOTEBOOK, PAGE, SUMMARY, PDF = "notebook.ipynb", "report.html", "report.json", "
 #: The reference data as the run saw it: it is no table and has no snapshots.
 REFERENCE = "symbols.csv"
 FOLDER = "reports"
+#: Parameters that make no other question of a run: its moment, and counts that it is held against.
+ASIDE = frozenset({"as_of", "raw_counts", "book_count"})
 #: Layout of report.json.
 FORMAT = 1
 
@@ -71,6 +73,12 @@ class ReportRun:
     def figures(self) -> dict[str, Any]:
         """The named figures; decimals as exact text."""
         return {figure["name"]: figure["value"] for figure in self.summary["figures"]}
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """The parameters that runs of one series share: all but the moment, and counts."""
+        told = self.summary.get("parameters", {})
+        return {name: value for name, value in told.items() if name not in ASIDE}
 
     @property
     def newest_commit(self) -> datetime | None:
