@@ -484,6 +484,69 @@ def test_nights_that_failed_do_not_push_out_the_last_good_run(lake: Settings) ->
     assert left(4) == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_runs_are_counted_of_each_account_by_itself(settings: Settings) -> None:
+    for day in range(1, 5):
+        kept_run(settings, day, 1, account_id="daily", raw_counts={"raw.trades": day})
+    rare = kept_run(settings, 1, 1, account_id="rare")
+    for day in range(5, 9):
+        kept_run(settings, day, 1, account_id="daily", raw_counts={"raw.trades": day})
+    gone = [each.run for each in prune(settings, keep=2)]
+    assert len(gone) == 6 and rare not in gone
+    left = [run.summary["parameters"]["account_id"] for run in list_runs(settings)]
+    assert left == ["daily", "daily", "rare"]
+
+
+def tagged(settings: Settings) -> ReportRun:
+    """A kept run with a tag at a table, as a run makes one."""
+    land(settings, trade(1))
+    run = kept_run(settings, 1, 1)
+    [kept] = list_runs(settings)
+    told = {**kept.summary, "tag": f"report-portfolio-{run}"}
+    (kept.folder / "report.json").write_text(json.dumps(told))
+    with open_session(settings) as session:
+        pin_for_ever(settings, told["tag"], {TRADES: session.snapshots[TRADES]})
+    return kept
+
+
+def test_a_pruning_that_was_cut_off_is_ended_by_the_next_one(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tagged(lake)
+
+    def cut_off(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("drop_tags", "_remove", "shutil.rmtree"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"workbench.reports.pruning.{name}", cut_off)
+            with pytest.raises(KeyboardInterrupt):
+                prune(lake, keep=0)
+        # No tag is left of which no folder tells.
+        assert kept.folder.exists() or not refs(lake)
+    prune(lake, keep=0)
+    assert refs(lake) == {}
+    assert [each for each in (lake.project / "reports").rglob("*") if each.is_file()] == []
+
+
+def test_a_lake_that_does_not_answer_keeps_runs_and_tags(lake: Settings) -> None:
+    kept = tagged(lake)
+    metadata = Path(load_catalog(lake).load_table(TRADES).metadata_location[len("file://") :])
+    whole = metadata.read_bytes()
+    metadata.write_bytes(whole[:100])
+    with pytest.raises(LakeError, match=r"its metadata file .* cannot be read"):
+        prune(lake, keep=0)
+    assert kept.folder.exists()
+    metadata.write_bytes(whole)
+    assert [each.outcome for each in prune(lake, keep=0)] == ["dropped"]
+    assert refs(lake) == {}
+
+
+def test_where_the_lake_was_removed_its_runs_may_go(settings: Settings) -> None:
+    kept_run(settings, 1, 1)
+    assert [each.outcome for each in prune(settings, keep=0)] == ["dropped"]
+    assert list_runs(settings) == []
+
+
 def test_prune_needs_to_know_what_is_old(lake: Settings) -> None:
     with pytest.raises(UsageError, match="nothing says which runs are old"):
         prune(lake)
