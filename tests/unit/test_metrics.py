@@ -163,16 +163,51 @@ def test_what_is_found_is_measured() -> None:
     assert values(found, "deserialization_errors_total")["landing",] == 2
     assert values(found, "processing_errors_total")["landing",] == 3
     assert sum(values(found, "dlq_events_total").values()) == 9
+    # A reason that no contract knows, of an older release for example, is counted all the same.
+    odd = state(counts=Counts({("landing", "dlq.processing-errors", "odd"): 2}))
+    assert values(samples(odd), "processing_errors_total")["landing",] == 2
     assert values(found, "late_events_total") == {("aggregates",): 5}
-    assert values(found, "price_alerts_fired_total") == {("HIGH",): 6}
+    assert values(found, "price_alerts_fired_total")["HIGH",] == 6
     assert parsed(exposition(found))
 
 
 def test_a_counter_is_there_before_anything_was_counted() -> None:
-    found = samples(state(counts=Counts({}, {}, None, None)))
-    assert values(found, "deserialization_errors_total")["landing",] == 0
+    found = samples(state(counts=Counts({}, {}, {}, None)))
     assert values(found, "late_events_total") == {("aggregates",): 0}
-    assert values(found, "price_alerts_fired_total") == {}
+    assert values(found, "price_alerts_fired_total") == {
+        ("LOW",): 0, ("MEDIUM",): 0, ("HIGH",): 0, ("CRITICAL",): 0,
+    }  # fmt: skip
+    jobs = {("landing",): 0, ("enrichment",): 0, ("alerts",): 0, ("orderbook",): 0}
+    assert values(found, "deserialization_errors_total") == jobs
+    assert values(found, "processing_errors_total") == jobs
+    refused = values(found, "dlq_events_total")
+    assert set(refused.values()) == {0}
+    assert {
+        ("landing", "dlq.deserialization", "invalid-json"),
+        ("orderbook", "dlq.processing-errors", "crossed-book"),
+        ("router", "dlq.trades.unroutable", "missing-status"),
+    } < set(refused)
+    # Nobody knows of a table that is not there whether it is empty.
+    unknown = samples(state(counts=Counts()))
+    assert not [each.name for each in unknown if each.name.endswith("_total")]
+
+
+def test_the_first_batch_of_every_series_is_a_growth() -> None:
+    """What `everything` counts was counted from 0, by the same series."""
+    before = {(e.name, *e.labels.values()) for e in samples(state(counts=Counts({}, {}, {}, {})))}
+    counts = everything().counts
+    after = {(e.name, *e.labels.values()) for e in samples(state(counts=counts)) if e.value}
+    assert {key for key in after if key[0].endswith("_total")} <= before
+
+
+def test_a_duplicate_is_no_error() -> None:
+    letters = {
+        ("landing", "dlq.processing-errors", "duplicate"): 40,
+        ("landing", "dlq.processing-errors", "not-positive"): 2,
+    }
+    found = samples(state(counts=Counts(letters)))
+    assert values(found, "processing_errors_total")["landing",] == 2
+    assert values(found, "dlq_events_total")[*next(iter(letters))] == 40
 
 
 def test_what_is_not_known_has_no_sample() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.contracts import JOBS, table_named
+from workbench.contracts import JOBS, Job, table_named
+from workbench.contracts.reasons import REASONS
+from workbench.contracts.records import DUPLICATE, SEVERITIES
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS
 from workbench.metrics.definitions import (
     JOB_PREFIX,
@@ -96,27 +99,39 @@ def _tables(state: State) -> Iterator[Sample]:
             yield Sample("workbench_freshness_seconds", {**labels, "against": "kafka"}, behind)
 
 
+def _may_refuse(job: Job) -> Iterator[tuple[str, str, str]]:
+    """Every kind of dead letter that a job can write: the job, the topic and the reason."""
+    for topic in job.topics:
+        for reason in REASONS.get(topic, ()):
+            yield job.name, topic, reason
+
+
 def _counts(state: State) -> Iterator[Sample]:
+    # A series has to be there at 0 before its growth can be seen: `increase` knows no first value.
     counts = state.counts
     if counts.dead_letters is not None:
+        dead_letters = {letter: 0 for job in JOBS for letter in _may_refuse(job)}
+        dead_letters |= counts.dead_letters
+        for (who, to, why), number in dead_letters.items():
+            labels = {"job": who, "topic": to, "reason": why}
+            yield Sample("dlq_events_total", labels, float(number))
         for name, topic in (
             ("deserialization_errors_total", DESERIALIZATION),
             ("processing_errors_total", PROCESSING_ERRORS),
         ):
-            # A series has to be there at 0 before its growth can be seen.
-            for job in JOBS:
-                if topic in job.topics:
-                    of = counts.dead_letters.items()
-                    number = sum(n for (who, to, _), n in of if (who, to) == (job.name, topic))
-                    yield Sample(name, {"job": job.name}, float(number))
-        for (who, to, why), number in counts.dead_letters.items():
-            labels = {"job": who, "topic": to, "reason": why}
-            yield Sample("dlq_events_total", labels, float(number))
+            errors: Counter[str] = Counter()
+            for (who, to, why), number in dead_letters.items():
+                # A duplicate is refused because somebody wants it so: nothing is wrong with it.
+                if to == topic and why != DUPLICATE:
+                    errors[who] += number
+            for who, number in errors.items():
+                yield Sample(name, {"job": who}, float(number))
     if counts.late is not None:
         writers = table_named("ops.late_rows").job.split(", ")
         for who in sorted({*writers, *counts.late}):
             yield Sample("late_events_total", {"job": who}, float(counts.late.get(who, 0)))
-    for severity, number in (counts.alerts or {}).items():
-        yield Sample("price_alerts_fired_total", {"severity": severity}, float(number))
+    if counts.alerts is not None:
+        for severity, number in (dict.fromkeys(SEVERITIES, 0) | counts.alerts).items():
+            yield Sample("price_alerts_fired_total", {"severity": severity}, float(number))
     for name, number in (counts.states or {}).items():
         yield Sample("workbench_dead_letters", {"state": name}, float(number))
