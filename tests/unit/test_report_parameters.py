@@ -98,14 +98,36 @@ def test_a_wrong_value_is_an_error(settings: Settings, given: Any, expected: str
         ("import os", "line 1: only assignments of constants"),
         ("x = 1\nprint(x)", "line 2: only assignments"),
         ("top: Frame = 1", "the type 'Frame' is not known: known: str, int"),
-        ("top: int = 'many'", "parameters cell: .*top"),
+        ("top: int = 'many'", "parameters cell, line 1: .*top"),
         ("top = (", "line 1"),
         ("top = 1j", "the default 1j has a type that is not known"),
+        # What Python, its parser and pydantic each refuse in their own way.
+        ("top = 1\n_x = 1", "line 2: Fields must not use names with leading underscores"),
+        ("top = 1\nx = {[1]: 2}", "line 2: the default is no constant"),
+        ('top = 1\nx: "list[" = 1', r"line 2: the type 'list\[' cannot be read"),
+        ("top = 1\nx: Literal[()] = 1", "line 2: .*cannot be empty"),
+        ("x = " + "-" * 5000 + "1", "the parameters cell: it is no Python"),
+        ("x = '\0'", "the parameters cell.*: .*null bytes"),
+        ("model_dump = 1", "line 1: .*conflicts with member"),
+        ("top: int = 51", "line 1: .*less than or equal to 50"),
     ],
 )
 def test_a_cell_that_cannot_be_read_says_where(source: str, expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
-        parameters_of_cell(source, {})
+        parameters_of_cell(source, {"top": {"le": 50}} if "51" in source else {})
+
+
+@pytest.mark.parametrize("source", ["_x = 1", "x = {[1]: 2}", 'x: "list[" = 1', "x = '\0'"])
+def test_a_notebook_that_cannot_be_read_hides_no_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("WORKBENCH_PROJECT", str(settings.project))
+    notebook(settings, "broken", source)
+    notebook(settings, "whole", CELL)
+    done = CliRunner().invoke(cli, ["report", "list"], catch_exceptions=False)
+    assert "whole" in done.stdout and "market_day" in done.stdout
+    with pytest.raises(UsageError, match=r"broken\.ipynb, parameters cell"):
+        report_named(settings, "broken")
 
 
 def test_the_cell_is_read_and_never_run(settings: Settings, tmp_path: Path) -> None:
@@ -136,6 +158,13 @@ def test_a_toml_beside_the_notebook_adds_title_freshness_and_bounds(settings: Se
         parse_parameters(spec, {"side": "SELL"})
 
 
+def test_the_freshness_of_a_view_is_that_of_its_table(settings: Settings) -> None:
+    path = notebook(settings, "mine", CELL)
+    path.with_suffix(".toml").write_text('[freshness]\ntable = "market.executions"\n')
+    spec = report_named(settings, "mine")
+    assert spec.freshness is not None and spec.freshness.table == "market.trades"
+
+
 @pytest.mark.parametrize(
     ("toml", "expected"),
     [
@@ -144,6 +173,12 @@ def test_a_toml_beside_the_notebook_adds_title_freshness_and_bounds(settings: Se
         ("[parameters.top]\nmin = 1", "no bound 'min'"),
         ("[freshness]\nstale_after = 'soon'", "is no duration"),
         ("[freshness]\nstale = '1d'", "no key 'stale'"),
+        ("[freshness]\ntable = 'market.trade'", "no table 'market.trade': .*'market.trades'"),
+        ("[freshness]\ntable = 'market.execution'", "did you mean 'market.executions'"),
+        ("[freshness]\ntable = 'reference.symbols'", "no table 'reference.symbols'"),
+        ("freshness = '1d'", r"freshness is no table: write \[freshness\]"),
+        ("[parameters]\ntop = 5", r"parameters.top is no table: write \[parameters.top\]"),
+        ("[parameters.name]\npattern = '['", 'line 12: .*"name"'),
         ("title =", "is not TOML"),
     ],
 )

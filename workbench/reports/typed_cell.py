@@ -20,7 +20,9 @@ from typing import Annotated, Any, Literal, Optional
 
 from pydantic import BeforeValidator, Field, create_model
 
-from workbench.errors import UsageError
+from workbench.contracts import TABLES
+from workbench.errors import UsageError, did_you_mean, quoted
+from workbench.lake.views import DERIVED
 from workbench.reports.freshness import FreshnessLimits
 from workbench.reports.known_values import InLake
 from workbench.reports.parameters import ReportParameters, ReportSpec, When
@@ -109,46 +111,57 @@ def parameters_of_cell(
     >>> model(top="5").top, model.model_fields["top"].description
     (5, 'symbols')
     """
-    try:
-        statements = ast.parse(source).body
-    except SyntaxError as error:
-        raise UsageError(
-            f"{where}, line {error.lineno}: {error.msg}", hint="mend the cell"
-        ) from error
-    comments = _comments(source)
+    statements, comments = _parsed(source, where), _comments(source)
     fields: dict[str, Any] = {}
     for statement in statements:
-        name, annotation, value = _assignment(statement, where)
+        at = f"{where}, line {statement.lineno}"
+        name, annotation, value = _assignment(statement, at)
         if name is None or name == INJECTED:
             continue
-        default = _constant(value, where)
+        default = _constant(value, at)
         given = dict(bounds.get(name, {}))
         told = given.pop("description", comments.get(statement.lineno, ""))
         if name == "as_of":
             # As for every report: a moment, also where the cell says that it is text.
             fields[name] = (When | None, Field(default=default, description=told or _AS_OF))
-            continue
-        kind = _type(annotation, default, where)
-        if choices := given.pop("choices", None):
-            kind = Literal[tuple(choices)]
-        if unknown := set(given) - {*_BOUNDS}:
-            raise UsageError(
-                f"{where}: parameter {name} has no bound {min(unknown)!r}",
-                hint="known: choices, description, " + ", ".join(_BOUNDS),
-            )
-        fields[name] = (kind, Field(default=default, description=told, **given))
+        else:
+            kind = _type(annotation, default, at)
+            if choices := given.pop("choices", None):
+                kind = Literal[tuple(choices)]
+            if unknown := set(given) - {*_BOUNDS}:
+                raise UsageError(
+                    f"{where}: parameter {name} has no bound {min(unknown)!r}",
+                    hint="known: choices, description, " + ", ".join(_BOUNDS),
+                )
+            fields[name] = (kind, Field(default=default, description=told, **given))
+        # Each by itself first, so that an error names the line.
+        _model({name: fields[name]}, at)
     if stray := set(bounds) - set(fields):
         raise UsageError(f"{where} has no parameter {min(stray)!r} to set bounds for")
-    try:
-        model = create_model("NotebookParameters", __base__=ReportParameters, **fields)
-        model.model_validate({name: field[1].default for name, field in fields.items()})
-    except (TypeError, ValueError, UsageError) as error:
-        first = [line.strip() for line in str(error).splitlines()][:3]
-        raise UsageError(f"{where}: {' '.join(first)}", hint="type, default and bounds") from error
-    return model
+    return _model(fields, where)
 
 
 _AS_OF = str(ReportParameters.model_fields["as_of"].description)
+
+
+def _parsed(source: str, where: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError as error:
+        at = f", line {error.lineno}" if error.lineno else ""
+        raise UsageError(f"{where}{at}: {error.msg}", hint="mend the cell") from error
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise UsageError(f"{where}: it is no Python ({error})", hint="mend the cell") from error
+
+
+def _model(fields: Mapping[str, Any], where: str) -> type[ReportParameters]:
+    try:
+        model = create_model("NotebookParameters", __base__=ReportParameters, **fields)
+        model.model_validate({name: field[1].default for name, field in fields.items()})
+    except Exception as error:  # pydantic says in many ways that it has no use for a field
+        first = [line.strip() for line in str(error).splitlines()][:3]
+        raise UsageError(f"{where}: {' '.join(first)}", hint="type, default and bounds") from error
+    return model
 
 
 def _assignment(statement: ast.stmt, where: str) -> tuple[str | None, ast.expr | None, ast.expr]:
@@ -160,7 +173,7 @@ def _assignment(statement: ast.stmt, where: str) -> tuple[str | None, ast.expr |
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return None, None, statement.value
     raise UsageError(
-        f"{where}, line {statement.lineno}: only assignments of constants are allowed",
+        f"{where}: only assignments of constants are allowed",
         hint="write for example `top: int = 10  # symbols in the ranking`",
     )
 
@@ -168,10 +181,9 @@ def _assignment(statement: ast.stmt, where: str) -> tuple[str | None, ast.expr |
 def _constant(value: ast.expr, where: str) -> Any:
     try:
         return ast.literal_eval(value)
-    except ValueError as error:
+    except (ValueError, TypeError, MemoryError, RecursionError) as error:
         raise UsageError(
-            f"{where}, line {value.lineno}: the default is no constant",
-            hint="compute it in a later cell",
+            f"{where}: the default is no constant", hint="compute it in a later cell"
         ) from error
 
 
@@ -179,7 +191,7 @@ def _type(annotation: ast.expr | None, default: Any, where: str) -> Any:
     if annotation is None:
         return _type_of_default(default, where)
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return _type(ast.parse(annotation.value, mode="eval").body, default, where)
+        return _type(_type_in_quotes(annotation.value, where), default, where)
     if isinstance(annotation, ast.Constant) and annotation.value is None:
         return None
     if isinstance(annotation, ast.Name) and annotation.id in TYPES:
@@ -203,6 +215,15 @@ def _type(annotation: ast.expr | None, default: Any, where: str) -> Any:
         f"{where}: the type {ast.unparse(annotation)!r} is not known",
         hint="known: " + ", ".join(TYPES) + ", list[...], dict[...], Literal[...], ... | None",
     )
+
+
+def _type_in_quotes(text: str, where: str) -> ast.expr:
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise UsageError(
+            f"{where}: the type {quoted(text)} cannot be read", hint='write for example "Decimal"'
+        ) from error
 
 
 def _type_of_default(default: Any, where: str) -> Any:
@@ -255,6 +276,15 @@ def _extra(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path.name}: no key {min(unknown)!r}", hint="known: title, freshness, parameters"
         )
+    given = found.get("parameters", {})
+    tables = {"parameters": given, "freshness": found.get("freshness", {})}
+    if isinstance(given, dict):
+        tables |= {f"parameters.{name}": each for name, each in given.items()}
+    for name, each in tables.items():
+        if not isinstance(each, dict):
+            raise UsageError(
+                f"{path.name}: {name} is no table", hint=f"write [{name}] and its values below it"
+            )
     return found
 
 
@@ -267,7 +297,7 @@ def _freshness(path: Path, extra: Mapping[str, Any]) -> FreshnessLimits | None:
         limits = FreshnessLimits(
             _span(given.pop("degraded_after", plain.degraded_after)),
             _span(given.pop("stale_after", plain.stale_after)),
-            str(given.pop("table", plain.table)),
+            _table(given.pop("table", plain.table), f"{path.stem}.toml, freshness"),
         )
     except (ValueError, KeyError) as error:
         raise UsageError(
@@ -279,6 +309,16 @@ def _freshness(path: Path, extra: Mapping[str, Any]) -> FreshnessLimits | None:
             hint="known: degraded_after, stale_after, table",
         )
     return limits
+
+
+def _table(name: Any, where: str) -> str:
+    """A table whose newest event counts: that of a view is its table's."""
+    known = [table.name for table in TABLES]
+    found = DERIVED.get(str(name), str(name))
+    if found not in known:
+        hint = did_you_mean(str(name), [*known, *DERIVED])
+        raise UsageError(f"{where}: no table {quoted(name)}", hint=hint)
+    return found
 
 
 def _span(value: Any) -> timedelta:
