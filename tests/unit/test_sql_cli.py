@@ -59,7 +59,8 @@ def test_forms(project: Settings) -> None:
     assert run("-c", QUERY, "--csv").output == "symbol,price\nAAPL,1.5\nMSFT|x,100\n"
     assert run("-c", QUERY, "--md").output.splitlines()[3] == "| MSFT\\|x | 100 |"
     table = run("-c", QUERY).output
-    assert table.splitlines()[2].split() == ["AAPL", "1.5"]
+    assert table.splitlines()[1].strip() == "[quote currency]"
+    assert table.splitlines()[3].split() == ["AAPL", "1.5"]
     assert "2 rows · as of 20" in table
     assert "market.trades @ " in table
 

@@ -48,7 +48,7 @@ def print_result(result: Result, form: str | None) -> None:
     A table has money and quantities rounded, and the columns that the terminal has room for; the
     other forms have everything, exact.
     """
-    from workbench.lake.table_text import rounded, text_table
+    from workbench.lake.table_text import text_table
 
     columns, rows = result.arrow().column_names, result.rows()
     if form not in _TABLES:
@@ -58,7 +58,7 @@ def print_result(result: Result, form: str | None) -> None:
         # A plan is a drawing: a cell of a table would lose its lines.
         click.echo("\n".join(str(row[1]) for row in rows))
         return
-    shown = rounded(columns, rows, result.units)
+    shown = result.for_people(columns, rows)
     width = terminal_width(form)
     click.echo(text_table(columns, shown, result.units, longest=None, width=width))
     count = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"

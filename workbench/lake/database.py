@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import duckdb
 
@@ -20,6 +20,7 @@ from workbench.errors import LakeError, UsageError
 from workbench.ingest.reference import REQUIRED, read_symbols, symbols_in_force
 from workbench.lake import views
 from workbench.lake.binding import run
+from workbench.lake.column_units import column_units
 from workbench.lake.deadline import deadline
 from workbench.lake.guard import check_reads_only
 from workbench.lake.locations import local_path
@@ -61,6 +62,7 @@ class PinnedDatabase:
         self._made: set[str] = set()
         # The tables of each statement, by its text: most are asked for more than once.
         self._tables: dict[str, tuple[str, ...]] = {}
+        self._units: dict[str, dict[str, str]] = {}
         #: The pinned tables that queries have read so far.
         self.read: set[str] = set()
         #: Seconds spent in queries, as far as their rows were fetched as Arrow tables.
@@ -147,10 +149,16 @@ class PinnedDatabase:
         beneath = {base for name, base in views.DERIVED.items() if name in full}
         read = tuple(name for name in named if name in full | beneath)
         if not any(schema == "" for schema, _ in found):
-            self._tables[sql] = read
-            while len(self._tables) > _KEPT_STATEMENTS:
-                self._tables.pop(next(iter(self._tables)), None)
+            _keep(self._tables, sql, read)
         return read
+
+    def units(self, sql: str) -> dict[str, str]:
+        """Return the units of an answer's columns that are columns of the lake."""
+        if (kept := self._units.get(sql)) is None:
+            with self._lock:
+                kept = column_units(self._parser, sql)
+            _keep(self._units, sql, kept)
+        return kept
 
     def _search_path(self) -> list[str]:
         """The schemas in which this thread looks for a table that is named without one."""
@@ -297,6 +305,16 @@ class PinnedDatabase:
             self._connection.close()
         if self._released is not None:
             self._released()
+
+
+_T = TypeVar("_T")
+
+
+def _keep(kept: dict[str, _T], sql: str, value: _T) -> None:
+    """Remember what was found out of a statement, and forget the oldest ones."""
+    kept[sql] = value
+    while len(kept) > _KEPT_STATEMENTS:
+        kept.pop(next(iter(kept)), None)
 
 
 def _names(sql: str, table: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,8 @@ class Result:
         self.snapshots: dict[str, str | None] = dict(snapshots or {})
         #: What the rows are.
         self.caption = caption
+        #: Whether values are shown with all their digits: those that were asked for as they lie.
+        self.exact = False
 
     def arrow(self) -> pa.Table:
         """Return the rows as an Arrow table; decimals and times as they are in the lake."""
@@ -187,12 +189,16 @@ class Result:
         """The rows of a repr, and how many there are as far as that is known."""
         head = self._head()
         columns = (column.to_pylist() for column in head.columns)
-        rows = rounded(head.column_names, zip(*columns, strict=True), self.units)
+        rows = self.for_people(head.column_names, zip(*columns, strict=True))
         if len(rows) <= SHOWN_ROWS:
             return rows, f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
         if self._table is None:
             return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} rows, there are more"
         return rows[:SHOWN_ROWS], f"first {SHOWN_ROWS} of {self._table.num_rows:,} rows"
+
+    def for_people(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+        """Return rows with the digits that people read; all of them where they were asked for."""
+        return rounded(columns, rows, {} if self.exact else self.units)
 
     @property
     def parameters(self) -> Parameters:

@@ -129,7 +129,9 @@ class Session:
         -------
         Result
             Lazy. Mistakes in the query are raised here all the same. A statement that is not a
-            query (a temporary table, a macro) is run at once and lasts until `refresh`.
+            query (a temporary table, a macro) is run at once and lasts until `refresh`. Columns
+            that are columns of the lake, under whatever name, have their units; what is computed
+            has none.
 
         Raises
         ------
@@ -161,9 +163,13 @@ class Session:
             database.bind(query, params, limit)
         else:
             table = database.arrow(query, params, limit)
-        return self.result(
-            query, params, tables=tables, table=table, database=database, timeout_s=limit
-        )
+        units = database.units(query) if kind == "query" and tables else None
+        result = self.result(
+            query, params, tables=tables, units=units, table=table, database=database,
+            timeout_s=limit,
+        )  # fmt: skip
+        result.exact = True
+        return result
 
     def statements(self, text: str) -> list[str]:
         """Split a text at the semicolons that end statements, as DuckDB's parser sees them.
