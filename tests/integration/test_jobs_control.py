@@ -7,9 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import TopicPartition
 
 from tests.integration.support import cancel_jobs, count, prepared, produce, rows, wait_until
 from workbench.broker import topics
+from workbench.broker.clients import make_admin, topic_name
+from workbench.broker.offsets import end_offsets, is_at_end
 from workbench.config import Settings
 from workbench.contracts import JOBS
 from workbench.errors import StackError, UsageError
@@ -17,6 +20,7 @@ from workbench.ingest.reference import ensure_symbols
 from workbench.jobs import cancel, stop, submit
 from workbench.jobs.bookmark import one_at_a_time, read_bookmark, restore_point
 from workbench.jobs.cluster import Cluster
+from workbench.jobs.deployment import job_names
 from workbench.jobs.status import job_status, running
 from workbench.stack import endpoints
 
@@ -113,6 +117,37 @@ def test_a_cancelled_job_goes_on_from_its_newest_checkpoint(ready):
     stop(ready, ["landing"])
     found = [row["trade_id"] for row in rows(ready, "market.trades").to_pylist()]
     assert sorted(found) == sorted(f"T{n}" for n in range(80))
+
+
+def test_a_job_says_what_the_topic_has_lost_while_it_was_stopped(ready):
+    submit(ready, ["landing"])
+    produce(ready, "raw.trades", [event(n) for n in range(40)])
+    wait_until(lambda: count(ready, "market.trades") == 40, "the first part is landed")
+    group = job_names(ready)["landing"]
+    wait_until(lambda: is_at_end(ready, group, ["raw.trades"]), "its group has committed that")
+    stop(ready, ["landing"])
+    produce(ready, "raw.trades", [event(n) for n in range(40, 100)])
+    (partition, end) = max(_ends(ready).items(), key=lambda item: item[1])
+    gone = TopicPartition(topic_name(ready, "raw.trades"), partition, end - 1)
+    admin = make_admin(ready)
+    for future in admin.delete_records([gone]).values():
+        future.result(30)
+    said: list[str] = []
+    submit(ready, ["landing"], progress=said.append)
+    landed = rows(ready, "market.trades").to_pylist()
+    before = {row["source_offset"] for row in landed if row["source_partition"] == partition}
+    lost = range(max(before, default=-1) + 1, end - 1)
+    (line,) = [line for line in said if "retention" in line]
+    assert line.startswith(
+        f"landing: raw.trades/{partition} has lost offsets {lost.start} to {lost.stop - 1} "
+    )
+    wait_until(lambda: count(ready, "market.trades") >= 100 - len(lost), "the rest is landed")
+    stop(ready, ["landing"])
+    assert count(ready, "market.trades") == 100 - len(lost)
+
+
+def _ends(settings: Settings) -> dict[int, int]:
+    return {part: end for (_, part), end in end_offsets(settings, ["raw.trades"]).items()}
 
 
 def test_two_cannot_start_or_stop_jobs_at_the_same_time(ready):

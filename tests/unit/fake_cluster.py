@@ -115,6 +115,8 @@ def installed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> FakeCluster:
         monkeypatch.setattr(module, "Cluster", lambda _url: fake)
         if hasattr(module, "check_places"):
             monkeypatch.setattr(module, "check_places", lambda *_: None)
+        if hasattr(module, "gaps"):
+            monkeypatch.setattr(module, "gaps", lambda *_: [])
         if hasattr(module, "ask"):
             monkeypatch.setattr(module, "ask", fake.ask)
     return fake

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from workbench.cli.durations import Duration
 from workbench.cli.output import format_options, print_rows, progress
 
 _DROP_STATE = click.option(
@@ -159,6 +161,39 @@ def stop(names: tuple[str, ...], savepoint: bool, drain: bool, cancel: bool) -> 
         return
     for name, location in end(settings, wanted, drain=drain, progress=progress).items():
         click.echo(f"{name} {location}" if savepoint else name)
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option(
+    "--keep",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many of each job stay for `restore`, the newest ones.",
+)
+@click.option(
+    "--older-than", default="0s", show_default=True, type=Duration(), help="Only what is older."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@format_options
+def prune(
+    names: tuple[str, ...], keep: int, older_than: timedelta, dry_run: bool, form: str | None
+) -> None:
+    """Remove old savepoints and retained checkpoints; `all` means every job.
+
+    What a job goes on from is never removed, nor what its last run has made.
+    """
+    from workbench.config import load_settings
+    from workbench.jobs.pruning import prune as remove
+
+    removed = remove(
+        load_settings(), _all(names), keep=keep, older_than=older_than, dry_run=dry_run
+    )
+    rows = [(state.job, state.folder.name, state.made, state.size) for state in removed]
+    print_rows(("job", "state", "made", "bytes"), rows, form or "table")
+    done = "would go" if dry_run else "removed"
+    progress(f"{len(removed)} {done}, {sum(state.size for state in removed) / 2**20:,.1f} MiB")
 
 
 @command.command()

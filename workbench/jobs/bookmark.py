@@ -205,6 +205,16 @@ def has_state(settings: Settings, name: str) -> bool:
     return savepoint.is_file() or bool(_checkpoints(settings, name))
 
 
+def states_of(settings: Settings, name: str) -> list[Path]:
+    """Return what a run left, by its id, or the savepoint of this name: folders that are there.
+
+    The checkpoints of a run are one folder, whatever of them is complete.
+    """
+    layout = Layout(settings.stack_folder)
+    found = [layout.checkpoints / name, layout.savepoints / name, *_savepoints(settings, name)]
+    return list(dict.fromkeys(folder.resolve() for folder in found if folder.is_dir()))
+
+
 def restore_points(settings: Settings, job: str) -> list[tuple[str, datetime]]:
     """Return what a job can be restored from, the newest first: place and time (UTC).
 

@@ -68,6 +68,14 @@ def keep_with_savepoint(settings: Settings, job: str, job_id: str, savepoint: st
         keep_run(settings, job, name_of(savepoint), run)
 
 
+def runs_of(settings: Settings, job: str) -> list[str]:
+    """Return the ids of a job's runs that are known here, and the names of its savepoints."""
+    known = read_bookmark(settings, job)
+    remembered = () if known is None else (known.job_id, *known.earlier)
+    folder = _file(settings, job, "any").parent
+    return list(dict.fromkeys([*remembered, *sorted(file.stem for file in folder.glob("*.json"))]))
+
+
 def run_behind(settings: Settings, job: str, place: str) -> Run | None:
     """Return what the run that left a savepoint or checkpoint was started with; None if unknown."""
     return run_of(settings, job, name_of(place))

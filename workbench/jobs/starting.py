@@ -31,6 +31,7 @@ from workbench.jobs.bookmark import (
 from workbench.jobs.cluster import Cluster
 from workbench.jobs.deployment import deployment, job_names
 from workbench.jobs.process import ask
+from workbench.jobs.retention import gaps
 from workbench.jobs.runs import Run, as_it_ran, keep_run, run_behind
 from workbench.jobs.settling import settle
 from workbench.lake.catalog import load_catalog
@@ -305,6 +306,9 @@ def start_jobs(
         keep_run(settings, name, ids[name], Run(plan, values[name]))
         write_bookmark(settings, name, bookmark)
 
+    # Nobody can bring back what is gone: a job that waited for it would only miss more.
+    for gap in gaps(settings, [job_named(start.name) for start in starts if not start.closing]):
+        progress(str(gap))
     request = {"command": "submit", "rest_url": rest_url, "jobs": requests}
     try:
         for answer in ask(settings, request, about_to_start=about_to_start):

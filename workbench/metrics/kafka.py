@@ -12,38 +12,22 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 # Its types do not say what the module exports.
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from workbench.broker.clients import (
-    cluster_metadata,
-    kafka_errors,
-    make_admin,
-    make_consumer,
-    topic_name,
-)
+from workbench.broker.clients import kafka_errors, make_admin, make_consumer, topic_name
+from workbench.broker.positions import Partition, committed_by, offsets_of, partitions
 from workbench.config import Settings
 from workbench.contracts import JOBS
 from workbench.jobs.deployment import job_names
 from workbench.metrics.flink import JobView
 
-ANSWER_SECONDS = 3.0
 #: A rest of so many offsets is read to see how many records are in it; a longer one counts whole.
 COUNTED_OFFSETS = 200
 _COUNT_SECONDS = 1.5
-
-#: A broker that has just started looks for the one that keeps a group's offsets.
-_SETTLING = (
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-)
-
-Partition = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -86,19 +70,13 @@ def ask_kafka(settings: Settings) -> KafkaView:
         Where it does not answer.
     """
     admin = make_admin(settings)
-    known = cluster_metadata(settings, admin).topics
-    topics = dict.fromkeys(topic for job in JOBS for topic in job.sources)
-    parts: dict[tuple[str, int], Partition] = {}
-    for topic in topics:
-        full = topic_name(settings, topic)
-        if full in known:
-            parts.update({(full, part): (topic, part) for part in known[full].partitions})
+    parts = partitions(settings, admin, [topic for job in JOBS for topic in job.sources])
     with kafka_errors(settings):
-        ends = _offsets(admin, parts, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        starts = _offsets(admin, parts, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        latest = _offsets(admin, parts, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
+        ends = offsets_of(admin, parts, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        starts = offsets_of(admin, parts, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        latest = offsets_of(admin, parts, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
         committed = {
-            job.name: _committed(
+            job.name: committed_by(
                 settings, job_names(settings)[job.name],
                 {full: ours for full, ours in parts.items() if ours[0] in job.sources},
             )
@@ -115,46 +93,6 @@ def ask_kafka(settings: Settings) -> KafkaView:
         newest,
         committed,
     )
-
-
-def _offsets(
-    admin: AdminClient, parts: dict[tuple[str, int], Partition], spec: Any
-) -> dict[Partition, Any]:
-    if not parts:
-        return {}
-    asked = admin.list_offsets(
-        {TopicPartition(*full): spec for full in parts},
-        # What an open transaction has written cannot be read yet.
-        isolation_level=IsolationLevel.READ_COMMITTED,
-        request_timeout=ANSWER_SECONDS,
-    )
-    return {parts[at.topic, at.partition]: future.result() for at, future in asked.items()}
-
-
-def _committed(
-    settings: Settings, group: str, parts: dict[tuple[str, int], Partition]
-) -> dict[Partition, int]:
-    if not parts:
-        return {}
-    consumer = make_consumer(settings, group)
-    until = time.monotonic() + ANSWER_SECONDS
-    try:
-        while True:
-            try:
-                wanted = [TopicPartition(*full) for full in parts]
-                found = consumer.committed(wanted, timeout=ANSWER_SECONDS)
-                break
-            except KafkaException as error:
-                if error.args[0].code() not in _SETTLING or time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-    finally:
-        consumer.close()
-    return {
-        parts[str(at.topic), at.partition]: at.offset
-        for at in found
-        if at.error is None and at.offset >= 0
-    }
 
 
 def lags(settings: Settings, kafka: KafkaView, jobs: Iterable[JobView]) -> list[Lag]:
