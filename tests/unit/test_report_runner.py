@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -339,6 +340,11 @@ def test_the_notebook_reads_the_snapshots_that_were_pinned(traded, notebook):
         ({"raw_counts": '{"raw.trade": 7}'}, "should be 'raw.trades' or 'raw.orderbook'"),
         ({"raw_counts": '{"raw.trades": -7}'}, "greater than or equal to 0, got -7"),
         ({"as_of": "soon"}, "as_of is not a time"),
+        ({"as_of": "9999-12-31"}, "as_of is after tomorrow: 9999-12-31 23:59:59"),
+        ({"as_of": "9999-12-31T23:00:00-05:00"}, "as_of is outside of the calendar: '9999-12-31"),
+        ({"as_of": "1969-12-31"}, "as_of is before 1970"),
+        ({"as_of": datetime(2999, 1, 1)}, "as_of is after tomorrow: 2999-01-01 00:00:00 UTC"),  # noqa: DTZ001
+        ({"as_of": date(1, 1, 1)}, "as_of is before 1970: .*1-01-01 23:59:59"),
     ],
 )
 def test_a_wrong_parameter_is_an_error_before_anything_runs(traded, given, expected):
@@ -418,6 +424,14 @@ def test_a_kept_run_is_named_while_its_page_says_how_fresh_the_data_is_now(
     assert "<dt>commits up to</dt>" in now.html.read_text()
     [told] = json.loads(CliRunner().invoke(command, ["run", "market_day", "--json"]).stdout)
     assert (told["cached"], told["freshness"]) == (True, "stale")
+
+
+def test_today_is_an_as_of_wherever_somebody_is():
+    now = datetime.now(UTC)
+    for zone in (UTC, timezone(timedelta(hours=14))):
+        today = now.astimezone(zone).date().isoformat()
+        assert parse_parameters(REPORTS[0], {"as_of": today}).as_of > now
+    assert parse_parameters(REPORTS[0], {"as_of": "1970-01-01T00:00:00Z"}).as_of.year == 1970
 
 
 def test_parameters_are_typed():

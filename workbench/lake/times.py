@@ -37,7 +37,13 @@ def parse_moment(value: Moment, name: str = "as_of") -> datetime:
             value.year, value.month, value.day, value.hour, value.minute, value.second,
             value.microsecond, value.tzinfo or UTC,
         )  # fmt: skip
-        return plain.astimezone(UTC)
+        try:
+            return plain.astimezone(UTC)
+        except OverflowError as error:
+            raise UsageError(
+                f"{name} is outside of the calendar: {quoted(str(plain))}",
+                hint="for example '2024-08-08T12:00:00Z'",
+            ) from error
     if isinstance(value, date):
         return datetime.combine(value, time.max, UTC)
     raise UsageError(

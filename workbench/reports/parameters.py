@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from workbench.errors import UsageError, did_you_mean, quoted
-from workbench.lake.times import parse_moment
+from workbench.lake.times import from_micros, parse_moment, show_moment
 from workbench.reports.freshness import FreshnessLimits
 from workbench.reports.known_values import InLake
 
 
 def _moment(value: Any) -> Any:
-    return parse_moment(value) if isinstance(value, str) else value
+    return parse_moment(value) if isinstance(value, str | date) else value
+
+
+def _within(value: datetime) -> datetime:
+    # To the end of tomorrow: a date means its end, and somewhere it is tomorrow already.
+    earliest = from_micros(0)
+    latest = parse_moment(datetime.now(UTC).date() + timedelta(days=1))
+    if not earliest <= value <= latest:
+        side = "after tomorrow" if value > latest else "before 1970"
+        raise UsageError(
+            f"as_of is {side}: {show_moment(value)}",
+            hint=f"for example {datetime.now(UTC):%Y-%m-%d}, or an earlier day",
+        )
+    return value
 
 
 def _json(value: Any) -> Any:
@@ -31,6 +44,8 @@ def _words(value: Any) -> Any:
 
 #: A moment of event time, as text or as a time; a date means its end, UTC.
 When = Annotated[datetime, BeforeValidator(_moment)]
+#: A moment that a report can be about; at the edge of the calendar there is no day to it.
+AsOf = Annotated[When, AfterValidator(_within)]
 Name = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_words)]
 #: Names that the pinned tables have to know.
 Symbol = Annotated[Name, InLake("symbol")]
@@ -49,7 +64,7 @@ Counts = Annotated[
 class ReportParameters(BaseModel, extra="forbid", frozen=True):
     """What every report takes."""
 
-    as_of: When | None = Field(
+    as_of: AsOf | None = Field(
         default=None, description="Moment of event time; the newest trade when left out."
     )
 

@@ -25,7 +25,7 @@ from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.lake.views import DERIVED
 from workbench.reports.freshness import FreshnessLimits
 from workbench.reports.known_values import InLake
-from workbench.reports.parameters import ReportParameters, ReportSpec, When
+from workbench.reports.parameters import AsOf, ReportParameters, ReportSpec, When
 
 #: Types that an annotation may name.
 TYPES: dict[str, Any] = {
@@ -123,7 +123,7 @@ def parameters_of_cell(
         told = given.pop("description", comments.get(statement.lineno, ""))
         if name == "as_of":
             # As for every report: a moment, also where the cell says that it is text.
-            fields[name] = (When | None, Field(default=default, description=told or _AS_OF))
+            fields[name] = (AsOf | None, Field(default=default, description=told or _AS_OF))
         else:
             kind = _type(annotation, default, at)
             if choices := given.pop("choices", None):
