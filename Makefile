@@ -11,10 +11,10 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults bench lint format docs hooks lock clean ci
+.PHONY: help setup demo test faults schedulers bench lint format docs hooks lock clean ci
 
 help: ## List all targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: ## Make .venv from the locks and fetch the jars; seconds when nothing changed.
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or 3.12 found: install one, or name it with make PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -32,6 +32,9 @@ bench: setup ## All benchmarks, about an hour on a quiet machine; writes docs/be
 
 faults: setup ## The fault suite: parts are killed, cut off and filled up under load.
 	@$(BIN)/python -m pytest tests/faults -m fault
+
+schedulers: setup ## The files under deploy/ for Dagster and Airflow, executed by these.
+	@$(BIN)/python -m pytest tests/deploy -m long
 
 lint: setup ## Formatter, linter, types and the import rule; changes nothing.
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """The files under deploy/ for Dagster and Airflow, executed by Dagster and Airflow themselves.
 
-Each has an environment of its own, made once from a lock: hence long.
+Each has an environment of its own, made once from a lock: hence long. `make schedulers` runs them.
 """
 
 from __future__ import annotations
