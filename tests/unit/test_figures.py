@@ -15,8 +15,9 @@ import pytest
 
 from workbench import figures
 from workbench.errors import UsageError
+from workbench.figures.choice import plain
 from workbench.figures.data_table import MOST_ROWS
-from workbench.figures.template import DARK, LIGHT, Theme, theme_of
+from workbench.figures.template import DARK, LIGHT, MOST_BARS, Theme, literal, theme_of
 
 #: Markup, a template of plotly, an entity and the end of a script.
 HOSTILE = "<img src=x onerror=alert(1)>%{x}&lt;</script><b>"
@@ -191,6 +192,119 @@ def test_a_long_table_is_thinned_out_and_says_so() -> None:
     assert len(kept["rows"]) == 56 <= MOST_ROWS
     assert kept["rows"][-1][0] == "2024-08-09 20:30:00"
     assert kept["note"] == "56 of 391 rows: one in 7, and the last"
+
+
+MANY = 5_000
+
+
+def _many(column: str, **columns: Any) -> pa.Table:
+    names = pa.array([f"N{number:04}" for number in range(MANY)])
+    return pa.table({column: names, **{name: [value] * MANY for name, value in columns.items()}})
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "most"),
+    [
+        ("order_rates", _many("name", orders=4, **RATES), MOST_BARS),
+        (
+            "portfolio",
+            _many("symbol", net_position=1, market_value=9, unrealised_average=1),
+            MOST_BARS,
+        ),
+        (
+            "exposure_by_sector",
+            _many("sector", long_value=5, short_value=2, net_exposure=3),
+            MOST_BARS,
+        ),
+        (
+            "top_symbols",
+            _many("symbol", total_volume=3, total_notional=9, trade_count=1),
+            MOST_BARS,
+        ),
+        (
+            "sector_heatmap",
+            _many("sector", return_weighted_pct=1.0, return_equal_pct=1.0, symbols=4, advancers=3,
+                  decliners=1),
+            MOST_BARS,
+        ),
+        ("volume_anomalies", _many("symbol", z_score=4.0, pct_vs_history=8.0, unusual=True), 30),
+    ],
+)  # fmt: skip
+def test_of_many_rows_the_first_are_drawn_and_the_title_says_so(
+    name: str, table: pa.Table, most: int
+) -> None:
+    drawn = getattr(figures, name)(table)
+    told = f"(first {most} of {MANY:,})"
+    assert drawn.layout.height < 1_600
+    assert {len(trace.y) for trace in drawn.data} == {most}
+    assert told in drawn.layout.title.text and told in drawn.layout.meta["alt"]
+    kept = drawn.layout.meta["table"]
+    assert "first" not in kept["caption"]
+    assert kept["note"].startswith("60 of 5,000 rows")
+    assert "first" not in getattr(figures, name)(table.slice(0, most)).layout.title.text
+
+
+def test_of_many_symbols_those_with_the_most_alerts_are_drawn() -> None:
+    rows = [
+        {"detected_at": START, "symbol": f"N{number:02}", "direction": "UP", "severity": "LOW",
+         "current_price": 1.0, "pct_change": 2.0}
+        for number in [*range(60), *range(30, 60)]
+    ]  # fmt: skip
+    drawn = figures.alert_timeline(pa.Table.from_pylist(rows))
+    seen = {name for trace in drawn.data for name in trace.y}
+    assert seen == {f"N{number:02}" for number in [*range(10), *range(30, 60)]}
+    assert drawn.layout.height < 1_600
+    assert drawn.layout.title.text == "Price alerts (40 of 60 symbols, those with the most)"
+    assert "90 alerts" in drawn.layout.meta["alt"]
+
+
+def _spread(drawn: go.Figure) -> list[tuple[datetime, float | None]]:
+    return list(zip(drawn.data[0].x, drawn.data[0].y, strict=True))
+
+
+def test_no_spread_is_drawn_where_no_book_held() -> None:
+    hours = [START, START + timedelta(hours=1), START + timedelta(hours=5)]
+    ends = [each + timedelta(hours=1) for each in hours]
+    table = pa.table(
+        {"bucket_start": hours, "bucket_end": ends, "spread_bps": [1.0, 2.0, 3.0],
+         "imbalance_5": [0.5, -0.5, 0.5]}
+    )  # fmt: skip
+    held = [(hours[0], 1.0), (hours[1], 2.0), (ends[1], 2.0), (ends[1], None), (hours[2], 3.0)]
+    for each in (table, table.drop_columns("bucket_end")):
+        drawn = figures.spread_and_imbalance(each)
+        assert _spread(drawn) == held
+        assert not drawn.data[0].connectgaps
+        # Plotly fills a gap: there the area has no height, and nothing is said of it.
+        bids = drawn.data[1]
+        assert list(bids.y) == [0.5, 0.0, 0.0, 0.0, None, 0.0, 0.5]
+        assert list(bids.x)[-3:] == [ends[1], hours[2], hours[2]]
+        assert list(bids.hoverinfo)[-4:] == ["skip", "skip", "skip", "all"]
+        assert len(drawn.layout.meta["table"]["rows"]) == 3
+
+
+def test_a_spread_ends_where_a_side_becomes_empty() -> None:
+    drawn = figures.spread_and_imbalance(METRICS)
+    assert _spread(drawn) == [
+        (MINUTES[0], 1.0), (MINUTES[1], 1.0), (MINUTES[1], None), (MINUTES[2], 2.0),
+        (MINUTES[3], 1.0), (MINUTES[4], 1.0),
+    ]  # fmt: skip
+
+
+def test_a_snapshot_holds_for_five_minutes_at_most() -> None:
+    times = [START, START + timedelta(minutes=5), START + timedelta(minutes=11)]
+    table = pa.table({"event_time": times, "spread_bps": [1.0, 2.0, 3.0], "imbalance_5": [0.0] * 3})
+    until = START + timedelta(minutes=10)
+    assert _spread(figures.spread_and_imbalance(table)) == [
+        (times[0], 1.0), (times[1], 2.0), (until, 2.0), (until, None), (times[2], 3.0)
+    ]  # fmt: skip
+
+
+def test_columns_of_any_name_are_text_on_the_axes_of_a_plain_figure() -> None:
+    bars = plain(pa.table({"symbol": ["A"], HOSTILE: [1]}))
+    lines = plain(pa.table({HOSTILE: MINUTES, "<b>p</b>": PRICES}), units={"<b>p</b>": "<i>"})
+    assert bars.layout.xaxis.title.text == literal(HOSTILE)
+    assert lines.layout.xaxis.title.text == literal(HOSTILE)
+    assert lines.layout.yaxis.title.text == "&lt;b&gt;p&lt;/b&gt; (&lt;i&gt;)"
 
 
 def test_a_figure_of_one_missing_side_or_value_is_drawn() -> None:

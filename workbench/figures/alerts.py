@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import plotly.graph_objects as go
 import pyarrow as pa
 
 from workbench.contracts.records import SEVERITIES
-from workbench.figures.template import Theme, empty, figure, literal, numbers, price, span, theme_of
+from workbench.figures.template import (
+    MOST_BARS,
+    Theme,
+    empty,
+    figure,
+    literal,
+    numbers,
+    price,
+    span,
+    theme_of,
+)
 
 NAME, TITLE = "alerts", "Price alerts"
 #: The worse, the larger; up and down are triangles that point there.
@@ -31,6 +43,7 @@ def alert_timeline(
         time: rows of ``market.price_alerts``, or as `workbench.market.alert_outcomes`
         returns them:
         with ``return_15m_pct`` what the price did in the 15 minutes after it is told, too.
+        Of more than 40 symbols the 40 with the most alerts have a row.
     prices
         ``minute`` and ``price`` of one symbol. With them the alerts of `symbol` lie on its
         price path; without, every symbol has a row.
@@ -50,6 +63,13 @@ def alert_timeline(
     rows = [row for row in table.to_pylist() if symbol is None or row["symbol"] == symbol]
     if not rows and not path:
         return empty(NAME, title, look, why="no alerts" if table.num_rows else "no data")
+    symbols = Counter(str(row["symbol"]) for row in rows)
+    told_title = title
+    drawn = rows
+    if not path and len(symbols) > MOST_BARS:
+        kept = set(sorted(symbols, key=lambda name: (-symbols[name], name))[:MOST_BARS])
+        drawn = [row for row in rows if row["symbol"] in kept]
+        told_title = f"{title} ({MOST_BARS} of {len(symbols):,} symbols, those with the most)"
     traces = []
     if path:
         assert prices is not None
@@ -60,7 +80,7 @@ def alert_timeline(
         ("UP", look.first, "triangle-up"),
         ("DOWN", look.second, "triangle-down"),
     ):
-        those = [row for row in rows if row["direction"] == direction]
+        those = [row for row in drawn if row["direction"] == direction]
         traces.append(
             go.Scatter(
                 x=[row["detected_at"] for row in those],
@@ -83,16 +103,16 @@ def alert_timeline(
     named = ", ".join(f"{number} {level}" for level, number in reversed(counts) if number)
     when = f" {span([row['detected_at'] for row in rows])}" if rows else ""
     last = f" The last: {rows[-1]['symbol']} {_plain_words(rows[-1])}." if rows else ""
-    symbols = {row["symbol"] for row in rows}
     return figure(
         traces,
         name=NAME,
-        title=title,
-        alt=f"{title}: {len(rows)} alert{'' if len(rows) == 1 else 's'}{when}"
+        title=told_title,
+        alt=f"{told_title}: {len(rows)} alert{'' if len(rows) == 1 else 's'}{when}"
         f"{f' ({named})' if named else ''}.{last}",
         data=pa.Table.from_pylist(rows, schema=table.schema) if rows else pa.table({}),
+        caption=title,
         theme=look,
-        height=440 if path else 140 + 30 * max(len(symbols), 3),
+        height=440 if path else 140 + 30 * max(min(len(symbols), MOST_BARS), 3),
         xaxis={"title": {"text": "UTC"}, "type": "date"},
         yaxis={"title": {"text": MONEY}}
         if path
@@ -113,7 +133,3 @@ def _plain_words(row: dict[str, object]) -> str:
 def _told(row: dict[str, object]) -> str:
     mark = "▲" if row["direction"] == "UP" else "▼"
     return f"{literal(row['symbol'])} {mark} {literal(_plain_words(row))}"
-
-
-def _height(row: dict[str, object], on_path: bool) -> object:
-    return float(str(row["current_price"])) if on_path else literal(row["symbol"])

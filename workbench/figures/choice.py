@@ -11,7 +11,17 @@ import pyarrow as pa
 
 from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.figures.data_table import is_number
-from workbench.figures.template import Theme, empty, figure, literal, numbers, short, theme_of
+from workbench.figures.template import (
+    MOST_BARS,
+    Theme,
+    empty,
+    figure,
+    first_of,
+    literal,
+    numbers,
+    short,
+    theme_of,
+)
 
 if TYPE_CHECKING:
     from workbench.lake.result import Result
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
 NAME = "plain"
 #: More is a blot: aggregate first.
 MOST_POINTS = 20_000
-MOST_BARS = 40
 MOST_LINES = 6
 #: Lines differ in dash too; after the three colours the dashes tell them apart.
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -141,7 +150,7 @@ def _what_would_be(table: pa.Table) -> str:
 
 
 def _axis_title(name: str, units: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {"title": {"text": f"{name} ({units[name]})" if name in units else name}}
+    return {"title": {"text": literal(f"{name} ({units[name]})" if name in units else name)}}
 
 
 def _bars(
@@ -151,9 +160,7 @@ def _bars(
     names = ["(none)" if name is None else str(name) for name in head[axes.x].to_pylist()]
     values = numbers(head, value)
     told = ["no value" if number is None else short(number) for number in values]
-    shown = (
-        f"{title} (first {MOST_BARS} of {table.num_rows:,})" if len(table) > MOST_BARS else title
-    )
+    shown = first_of(range(table.num_rows), title)[1]
     bars = go.Bar(
         # By position: a name that occurs twice has two bars.
         y=list(range(len(names))),

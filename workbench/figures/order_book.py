@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
 import plotly.graph_objects as go
 import pyarrow as pa
 
+from workbench.contracts.records import PREVIOUS_BOOK_MS
 from workbench.figures.template import (
     Theme,
     empty,
@@ -94,7 +99,8 @@ def spread_and_imbalance(
         ``event_time`` or ``bucket_start`` (UTC), ``spread_bps`` [basis points, null where a side is
         empty], ``imbalance_5`` [-1 is all asks, 1 all bids], in order of time: rows of
         ``market.orderbook_metrics`` of one symbol, or as `workbench.market.spread_curve`
-        returns them.
+        returns them. The lines end where a bucket does (``bucket_end``), a snapshot after five
+        minutes: where no book held, nothing is drawn.
     symbol
         Whose book it is; of the rows themselves, where they say it.
     levels
@@ -110,19 +116,19 @@ def spread_and_imbalance(
     look, title = theme_of(theme), titled(symbol, table, "spread and imbalance of the order book")
     if not table.num_rows:
         return empty(SPREAD, title, look)
-    times = table[
-        "event_time" if "event_time" in table.column_names else "bucket_start"
-    ].to_pylist()
+    times, ends = _held(table)
     spreads, imbalance = numbers(table, "spread_bps"), numbers(table, f"imbalance_{levels}")
     more_bids = [None if value is None else max(value, 0.0) for value in imbalance]
     more_asks = [None if value is None else min(value, 0.0) for value in imbalance]
-    area = {"mode": "lines", "yaxis": "y2", "fill": "tozeroy", "x": times}
+    area = {"mode": "lines", "yaxis": "y2", "fill": "tozeroy"}
     traces = [
-        go.Scatter(x=times, y=spreads, name="spread", mode="lines",
+        go.Scatter(**_steps(times, ends, spreads, filled=False), name="spread", mode="lines",
                    line={"color": look.first, "width": 1.5, "shape": "hv"}),
-        go.Scatter(**area, y=more_bids, name="more bids (above 0)",
+        go.Scatter(**area, **_steps(times, ends, more_bids, filled=True),
+                   name="more bids (above 0)",
                    line={"color": look.first, "width": 1, "shape": "hv"}),
-        go.Scatter(**area, y=more_asks, name="more asks (below 0)",
+        go.Scatter(**area, **_steps(times, ends, more_asks, filled=True),
+                   name="more asks (below 0)",
                    line={"color": look.second, "width": 1, "dash": "dot", "shape": "hv"}),
     ]  # fmt: skip
     known = sorted(value for value in spreads if value is not None)
@@ -143,3 +149,45 @@ def spread_and_imbalance(
         yaxis={"domain": [0.46, 1], "title": {"text": "spread, bp"}, "rangemode": "tozero"},
         yaxis2={"domain": [0, 0.38], "title": {"text": "imbalance"}, "range": [-1.05, 1.05]},
     )
+
+
+def _held(table: pa.Table) -> tuple[list[datetime], list[datetime]]:
+    """From when and until when each row holds where no other comes before."""
+    if "event_time" in table.column_names:
+        times = table["event_time"].to_pylist()
+        longest = timedelta(milliseconds=PREVIOUS_BOOK_MS)
+        return times, [time + longest for time in times]
+    times = table["bucket_start"].to_pylist()
+    if "bucket_end" in table.column_names:
+        return times, table["bucket_end"].to_pylist()
+    length = min((later - time for time, later in pairwise(times)), default=timedelta())
+    return times, [time + length for time in times]
+
+
+def _steps(
+    times: list[datetime], ends: list[datetime], values: list[float | None], *, filled: bool
+) -> dict[str, list[Any]]:
+    """Points of a line in steps that stops where its value does.
+
+    A filled line comes down before a gap and up after it: plotly fills gaps, then of no height.
+    """
+    points: list[tuple[datetime, float | None, str]] = []
+    for number, (time, value) in enumerate(zip(times, values, strict=True)):
+        if value is None:
+            continue
+        if filled and points and points[-1][1] is None:
+            points.append((time, 0.0, "skip"))
+        points.append((time, value, "all"))
+        if number + 1 == len(times):
+            break
+        end = min(ends[number], times[number + 1])
+        if end < times[number + 1] or values[number + 1] is None:
+            points.append((end, value, "all"))
+            points += [(end, 0.0, "skip")] if filled else []
+            points.append((end, None, "skip"))
+    found: dict[str, list[Any]] = {
+        "x": [time for time, _, _ in points],
+        "y": [value for _, value, _ in points],
+    }
+    said = [hover for _, _, hover in points]
+    return {**found, "hoverinfo": said} if filled and "skip" in said else found

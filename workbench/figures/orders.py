@@ -5,7 +5,16 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import Theme, bars, empty, figure, literal, numbers, theme_of
+from workbench.figures.template import (
+    Theme,
+    bars,
+    empty,
+    figure,
+    first_of,
+    literal,
+    numbers,
+    theme_of,
+)
 
 NAME, TITLE = "order-rates", "What became of orders"
 #: Column, what it is called, pattern.
@@ -24,6 +33,7 @@ def order_rates(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     table
         ``name``, ``orders``, ``fill_rate_pct``, ``cancel_rate_pct``,
         ``reject_rate_pct`` [% of the orders], as `workbench.market.order_rates` returns them.
+        The first 40 are drawn.
     theme
         ``light`` or ``dark``.
 
@@ -37,11 +47,13 @@ def order_rates(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     look = theme_of(theme)
     if not table.num_rows:
         return empty(NAME, TITLE, look)
-    names = [literal(name) for name in table["name"].to_pylist()]
+    rows, title = first_of(table.to_pylist(), TITLE)
+    head = table.slice(0, len(rows))
+    names = [literal(row["name"]) for row in rows]
     colours = (look.first, look.soft, look.second)
     drawn, told = [], []
     for (column, outcome, pattern), colour in zip(_OUTCOMES, colours, strict=True):
-        values = numbers(table, column)
+        values = numbers(head, column)
         told.append([f"{value or 0:.1f} % {outcome}" for value in values])
         drawn.append(
             go.Bar(
@@ -55,14 +67,15 @@ def order_rates(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
         )
     words = "; ".join(
         f"{row['name']}: {row['orders']:,} orders, {', '.join(parts)}"
-        for row, parts in zip(table.to_pylist(), zip(*told, strict=True), strict=True)
+        for row, parts in zip(rows, zip(*told, strict=True), strict=True)
     )
     return figure(
         drawn,
         name=NAME,
-        title=TITLE,
-        alt=f"{TITLE}. {words}.",
+        title=title,
+        alt=f"{title}. {words}.",
         data=table,
+        caption=TITLE,
         theme=look,
         height=140 + 30 * len(names),
         barmode="stack",

@@ -11,6 +11,7 @@ from workbench.figures.template import (
     bars,
     empty,
     figure,
+    first_of,
     literal,
     numbers,
     short,
@@ -32,7 +33,7 @@ def portfolio(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     table
         ``symbol``, ``net_position``, ``market_value``, ``unrealised_average`` [quote currency],
         as `workbench.market.portfolio` returns them. Closed positions are left out of the
-        drawing.
+        drawing; the 40 of the most value are in it.
     theme
         ``light`` or ``dark``.
 
@@ -52,6 +53,7 @@ def portfolio(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
             why="no open position" if table.num_rows else "no data",
         )
     rows.sort(key=lambda row: -abs(row["market_value"]))
+    rows, title = first_of(rows, POSITIONS_TITLE)
     values = [float(row["market_value"]) for row in rows]
     profits = [float(row["unrealised_average"]) for row in rows]
     told = [
@@ -76,9 +78,10 @@ def portfolio(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     return figure(
         [drawn],
         name=POSITIONS,
-        title=POSITIONS_TITLE,
-        alt=f"{POSITIONS_TITLE}. {words}.",
+        title=title,
+        alt=f"{title}. {words}.",
         data=table,
+        caption=POSITIONS_TITLE,
         theme=look,
         height=110 + 30 * len(rows),
         xaxis={"title": {"text": MONEY}, "range": _room(values)},
@@ -150,6 +153,7 @@ def exposure_by_sector(table: pa.Table, *, theme: Theme | str = "light") -> go.F
     table
         ``sector``, ``long_value``, ``short_value`` (both not negative),
         ``net_exposure`` [quote currency], as `workbench.market.exposure_by_sector` returns them.
+        The first 40 are drawn.
     theme
         ``light`` or ``dark``.
 
@@ -160,11 +164,12 @@ def exposure_by_sector(table: pa.Table, *, theme: Theme | str = "light") -> go.F
     'Exposure by sector. Energy net +3 k (long 5 k, short 2 k).'
     """
     look = theme_of(theme)
-    rows = table.to_pylist()
+    rows, title = first_of(table.to_pylist(), EXPOSURE_TITLE)
     if not rows:
         return empty(EXPOSURE, EXPOSURE_TITLE, look)
+    head = table.slice(0, len(rows))
     names = [literal(row["sector"]) for row in rows]
-    longs, shorts = numbers(table, "long_value"), numbers(table, "short_value")
+    longs, shorts = numbers(head, "long_value"), numbers(head, "short_value")
     nets = [float(row["net_exposure"]) for row in rows]
     traces = [
         go.Bar(x=longs, y=names, name="long", orientation="h", marker_color=look.first),
@@ -182,9 +187,10 @@ def exposure_by_sector(table: pa.Table, *, theme: Theme | str = "light") -> go.F
     return figure(
         traces,
         name=EXPOSURE,
-        title=EXPOSURE_TITLE,
-        alt=f"{EXPOSURE_TITLE}. {words}.",
+        title=title,
+        alt=f"{title}. {words}.",
         data=table,
+        caption=EXPOSURE_TITLE,
         theme=look,
         height=140 + 34 * len(rows),
         barmode="relative",

@@ -11,6 +11,7 @@ from workbench.figures.template import (
     arrow,
     empty,
     figure,
+    first_of,
     literal,
     short,
     theme_of,
@@ -104,7 +105,8 @@ def sector_heatmap(table: pa.Table, *, theme: Theme | str = "light") -> go.Figur
     ----------
     table
         ``sector``, ``return_weighted_pct``, ``return_equal_pct`` [%], ``symbols``,
-        ``advancers``, ``decliners``, as `workbench.market.sector_performance` returns them.
+        ``advancers``, ``decliners``, as `workbench.market.sector_performance` returns them. The
+        first 40 are drawn.
     theme
         ``light`` or ``dark``.
 
@@ -116,7 +118,7 @@ def sector_heatmap(table: pa.Table, *, theme: Theme | str = "light") -> go.Figur
     ['▲ +1.50 %', '▼ -1.00 %', '▲ +50 %, 3 up, 1 down']
     """
     look = theme_of(theme)
-    rows = table.to_pylist()
+    rows, title = first_of(table.to_pylist(), HEATMAP_TITLE)
     if not rows:
         return empty(HEATMAP, HEATMAP_TITLE, look)
     cells, told = [], []
@@ -155,9 +157,10 @@ def sector_heatmap(table: pa.Table, *, theme: Theme | str = "light") -> go.Figur
     return figure(
         [heat],
         name=HEATMAP,
-        title=HEATMAP_TITLE,
-        alt=f"{HEATMAP_TITLE}. From the most traded: {words}.",
+        title=title,
+        alt=f"{title}. From the most traded: {words}.",
         data=table,
+        caption=HEATMAP_TITLE,
         theme=look,
         height=110 + 34 * len(rows),
         xaxis={"side": "top", "showgrid": False},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import plotly.graph_objects as go
 import plotly.io as pio
@@ -14,6 +14,7 @@ from workbench.errors import UsageError, did_you_mean, quoted
 from workbench.figures.data_table import table_meta
 from workbench.figures.shown import ShownFigure
 
+_T = TypeVar("_T")
 FONT = "system-ui, Segoe UI, Helvetica, Arial, sans-serif"
 #: Down, unchanged, up: orange to blue, told apart with every kind of colour blindness, and
 #: different in lightness too.
@@ -81,6 +82,8 @@ DARK = Theme(
 THEMES: dict[str, Theme] = {"light": LIGHT, "dark": DARK}
 #: A theme, or one of its names: ``light``, ``dark``, or the name of its template.
 ThemeName = Literal["light", "dark", "workbench", "workbench-dark"]
+#: Of more bars one below the other nobody reads the names, and a browser draws no such height.
+MOST_BARS = 40
 #: Bars that stand side by side differ in pattern as well.
 PATTERNS = ("", "-", ".")
 
@@ -148,6 +151,7 @@ def figure(
     theme: Theme,
     height: int = 420,
     units: Mapping[str, str] | None = None,
+    caption: str | None = None,
     **layout: object,
 ) -> go.Figure:
     """Return a figure in the house's look.
@@ -168,13 +172,15 @@ def figure(
         Its colours.
     units
         Units of columns of `data` that the workbench does not know by name.
+    caption
+        What the rows are, where it is not the title: when fewer are drawn.
     """
     drawn = ShownFigure(list(traces))
     drawn.update_layout(
         template=theme.template,
         title_text=literal(title),
         height=height,
-        meta={"id": name, "alt": alt, "table": table_meta(data, title, units or {})},
+        meta={"id": name, "alt": alt, "table": table_meta(data, caption or title, units or {})},
         **layout,
     )
     return drawn
@@ -198,6 +204,17 @@ def empty(name: str, title: str, theme: Theme, height: int = 160, why: str = "no
         text=literal(why), showarrow=False, font_size=16, xref="paper", yref="paper", x=0.5, y=0.5
     )
     return drawn
+
+
+def first_of(rows: Sequence[_T], title: str, most: int = MOST_BARS) -> tuple[list[_T], str]:
+    """Return the rows that are drawn, and the title: it says of how many they are the first.
+
+    >>> first_of(list("abc"), "Orders", 2), first_of(["a"], "Orders")
+    ((['a', 'b'], 'Orders (first 2 of 3)'), (['a'], 'Orders'))
+    """
+    if len(rows) <= most:
+        return list(rows), title
+    return list(rows[:most]), f"{title} (first {most} of {len(rows):,})"
 
 
 def bars(colour: str | list[str], pattern: str | list[str], theme: Theme) -> dict[str, Any]:

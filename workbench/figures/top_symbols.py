@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import Theme, empty, figure, literal, short, theme_of
+from workbench.figures.template import Theme, empty, figure, first_of, literal, short, theme_of
 
 NAME, TITLE = "top-symbols", "Top symbols by volume, and what it was worth"
 
@@ -17,7 +17,7 @@ def top_symbols(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     ----------
     table
         ``symbol``, ``total_volume`` [shares or coins], ``total_notional`` [quote currency],
-        ``trade_count``, as `workbench.market.top_symbols` returns them.
+        ``trade_count``, as `workbench.market.top_symbols` returns them. The first 40 are drawn.
     theme
         ``light`` or ``dark``.
 
@@ -28,7 +28,7 @@ def top_symbols(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     'Top symbols by volume, and what it was worth. A 30 worth 1.5 k.'
     """
     look = theme_of(theme)
-    rows = table.to_pylist()
+    rows, title = first_of(table.to_pylist(), TITLE)
     if not rows:
         return empty(NAME, TITLE, look)
     values = [float(row["total_volume"]) for row in rows]
@@ -51,9 +51,10 @@ def top_symbols(table: pa.Table, *, theme: Theme | str = "light") -> go.Figure:
     return figure(
         [bars],
         name=NAME,
-        title=TITLE,
-        alt=f"{TITLE}. {words}.",
+        title=title,
+        alt=f"{title}. {words}.",
         data=table,
+        caption=TITLE,
         theme=look,
         height=110 + 28 * len(rows),
         xaxis={"title": {"text": "volume (shares or coins)"}, "range": [0, 1.35 * max(values)]},

@@ -5,7 +5,16 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from workbench.figures.template import PATTERNS, Theme, bars, empty, figure, literal, theme_of
+from workbench.figures.template import (
+    PATTERNS,
+    Theme,
+    bars,
+    empty,
+    figure,
+    first_of,
+    literal,
+    theme_of,
+)
 
 NAME, TITLE = "volume-against-history", "Volume of the day against its mean day"
 ANOMALIES, ANOMALIES_TITLE = "volume-anomalies", "How unusual the volume of the day is"
@@ -107,7 +116,8 @@ def volume_anomalies(table: pa.Table, *, theme: Theme | str = "light") -> go.Fig
     """
     look = theme_of(theme)
     every = table.to_pylist()
-    rows = [row for row in every if row["z_score"] is not None][:_MOST_SYMBOLS]
+    known = [row for row in every if row["z_score"] is not None]
+    rows, title = first_of(known, ANOMALIES_TITLE, _MOST_SYMBOLS)
     if not rows:
         why = "no symbol has enough days to compare with" if every else "no data"
         return empty(ANOMALIES, ANOMALIES_TITLE, look, why=why)
@@ -140,9 +150,10 @@ def volume_anomalies(table: pa.Table, *, theme: Theme | str = "light") -> go.Fig
     return figure(
         [drawn],
         name=ANOMALIES,
-        title=ANOMALIES_TITLE,
-        alt=f"{ANOMALIES_TITLE}. {words}.",
+        title=title,
+        alt=f"{title}. {words}.",
         data=table,
+        caption=ANOMALIES_TITLE,
         theme=look,
         height=120 + 28 * len(rows),
         xaxis={
