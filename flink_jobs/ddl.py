@@ -260,7 +260,10 @@ def source(mode: Mode, job: Job, topic: str) -> str:
         field = quoted(_read(topic).event_time.name)
         columns += [
             f"event_time AS event_time(`value`, source_time, {field})",
-            f"WATERMARK FOR event_time AS event_time - INTERVAL '{OUT_OF_ORDERNESS_S}' SECOND",
+            # A clock that is ahead has its own window, but does not close those of others: a record
+            # moves the watermark no further than to its arrival.
+            "WATERMARK FOR event_time AS LEAST(event_time, source_time)"
+            f" - INTERVAL '{OUT_OF_ORDERNESS_S}' SECOND",
         ]
     body = ",\n  ".join(columns)
     return f"CREATE TEMPORARY TABLE source_{relation(topic)} (\n  {body}\n) {_with(options)}"

@@ -16,8 +16,8 @@ import org.apache.flink.table.functions.ScalarFunction;
  * or null where the record has none that could be used.
  *
  * <p>It reads no further than the field. A time more than five minutes after the record's arrival
- * gives null, so that one wrong clock cannot make everybody else's records late; {@link ReadRecord}
- * refuses the same records.
+ * gives null; {@link ReadRecord} refuses the same records. One that is less ahead is the record's time,
+ * and moves the watermark to its arrival.
  */
 public class EventTime extends ScalarFunction {
     private static final long serialVersionUID = 1L;

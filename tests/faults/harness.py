@@ -131,7 +131,7 @@ class Run:
     seed, events, rate
         Of the records, and how many a second; of all jobs, quotes and order books come besides.
     records
-        Other records than the generated ones.
+        Other records than the generated ones; made when the load begins.
     **flink
         Settings of the deployment.
     """
@@ -153,9 +153,8 @@ class Run:
         self.settings = project(stack, folder, **flink)
         self.report = Report(name, seed, rate)
         generated = market_records if set(jobs) == set(ALL_JOBS) else trade_records
-        made = records(self.settings) if records else generated(self.settings, seed, events)
-        self.report.records = len(made)
-        self._made, self._rate = made, rate
+        self._make = records or (lambda settings: generated(settings, seed, events))
+        self._rate = rate
         self.ids: dict[str, str] = {}
         self._began = time.monotonic()
         self._fault: float | None = None
@@ -166,6 +165,8 @@ class Run:
         topics.apply(self.settings)
         tables.apply(self.settings)
         self.submit()
+        self._made = self._make(self.settings)
+        self.report.records = len(self._made)
         self.load = Load(self.settings, self._made, self._rate)
         self._began = time.monotonic()
         self.load.start()

@@ -18,15 +18,13 @@ from workbench.ingest.generate import Defects, choose, generate_day, load_instru
 
 RAW_TRADES = "raw.trades"
 DEFECTS = Defects(malformed=28, duplicates=12, late=90, future=6, unroutable=10)
-#: How far the event time of `hard_records` goes from one to the next: with 150 records a second,
-#: nine times as fast as a clock.
-STEP_MS = 60
-#: What is wrong with the time of some of them, in ms after the watermark that stands before them.
+#: What is wrong with the time of some of `hard_records`, in ms: they are late by so much where the
+#: watermark stands by all others.
 AMISS = {
-    "1 s late": -1_000,
-    "1 min late": -60_000,
-    "1 day late": -86_400_000,
-    "20 s ahead": 20_000,
+    "1 s late": -1_000 - 1_000 * OUT_OF_ORDERNESS_S,
+    "1 min late": -60_000 - 1_000 * OUT_OF_ORDERNESS_S,
+    "1 day late": -86_400_000 - 1_000 * OUT_OF_ORDERNESS_S,
+    "1 min ahead": 60_000,
 }
 #: One in so many is amiss.
 AMISS_EVERY = 30
@@ -68,24 +66,24 @@ def market_records(settings: Settings, seed: int, events: int) -> list[Record]:
     return [record for _, record in sorted(placed, key=lambda pair: pair[0])]
 
 
-def hard_records(settings: Settings, seed: int, events: int) -> list[Record]:
+def hard_records(settings: Settings, seed: int, events: int, rate: int) -> list[Record]:
     """Return trades as `trade_records` does, all in one partition, with times that are amiss.
 
-    Trade ids of those of `AMISS` begin with what they are; some of the generator's own defects are
-    ten years ahead. One that is ahead by less is believed, and makes those that follow it late.
+    Times are those of the clock when `rate` are sent a second from now on. Trade ids of those of
+    `AMISS` begin with what they are; some of the generator's own defects are ten years ahead.
     """
     made: list[Record] = []
-    newest = first = 1_717_423_200_000
-    for number, record in enumerate(trade_records(settings, seed, events)):
-        value, on_time = record.value or b"", first + number * STEP_MS
+    trades = trade_records(settings, seed, events)
+    now = time.time()
+    for number, record in enumerate(trades):
+        value, on_time = record.value or b"", round(1_000 * (now + number / rate))
         filled = _FILLED.search(value)
         if filled and number % AMISS_EVERY == 0:
             kind = [*AMISS][number // AMISS_EVERY % len(AMISS)]
-            on_time = newest - 1_000 * OUT_OF_ORDERNESS_S + AMISS[kind]
+            on_time += AMISS[kind]
             value = b'{"trade_id":"%s-%d"' % (kind.encode(), number) + filled[1]
         if not _ten_years_ahead(value):
             value = _TIME.sub(b'"timestamp_ms":%d' % on_time, value)
-            newest = max(newest, on_time)
         made.append(Record(RAW_TRADES, b"all in one partition", value))
     return made
 

@@ -211,7 +211,8 @@ def firsts(topic: str, messages: list[Received]) -> list[Received]:
 def watermarks(messages: list[Received]) -> dict[tuple[int, int], float]:
     """Return how far the records before each one in its partition bring a watermark, in epoch ms.
 
-    `messages` are by partition and offset. A time that is not believed moves no watermark.
+    `messages` are by partition and offset. A time that is not believed moves no watermark, and none
+    moves it further than to its arrival.
     """
     found: dict[tuple[int, int], float] = {}
     newest: dict[int, float] = {}
@@ -220,8 +221,8 @@ def watermarks(messages: list[Received]) -> dict[tuple[int, int], float]:
         before = newest.get(message.partition, -math.inf)
         found[message.partition, message.offset] = before - 1000 * OUT_OF_ORDERNESS_S
         # Not for a time that is not known, either: it compares with nothing.
-        if before < time_ms <= message.timestamp_ms + MAX_FUTURE_MS:
-            newest[message.partition] = time_ms
+        if time_ms <= message.timestamp_ms + MAX_FUTURE_MS:
+            newest[message.partition] = max(before, min(time_ms, message.timestamp_ms))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -181,6 +182,32 @@ def test_a_drain_closed_the_open_windows_and_nothing_is_lost(feed):
     for size in ("1m", "5m", "15m"):
         aggregated = sum(r["trade_count"] for r in results if r["window_size"] == size)
         assert aggregated + count(feed.settings, "ops.late_rows") == len(in_time)
+
+
+def test_clocks_that_are_ahead_make_nobody_late(stack: Stack, tmp_path: Path) -> None:
+    settings = prepared(stack, tmp_path, idle_timeout_ms=1000)
+    feed = Feed(settings)
+
+    def now() -> int:
+        return int(time.time() * 1000) - START
+
+    submit(settings, ["aggregates"])
+    try:
+        feed.send(now() - 70_000)
+        feed.send(now() + 60_000)
+        feed.send(now() + 299_000)
+        # The watermark has come as far as their arrival.
+        feed.await_minute((feed.sent[0]["timestamp_ms"] - START) // MINUTE)
+        feed.send(now())
+        feed.send(now() - 3_000)
+        wait_until(lambda: _read(settings) == len(feed.sent), "all is read")
+        stop(settings, ["aggregates"], drain=True)
+    finally:
+        cancel_jobs(settings)
+    assert count(settings, "ops.late_rows") == 0
+    found = {r["window_start"]: r["trade_count"] for r in feed.minutes() if not r["late"]}
+    # Each in its own minute, also those that are ahead.
+    assert found == Counter(r["timestamp_ms"] // MINUTE * MINUTE for r in feed.sent)
 
 
 def test_what_comes_late_while_a_job_is_stopped_is_not_lost(stack: Stack, tmp_path: Path) -> None:

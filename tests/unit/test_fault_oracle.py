@@ -35,6 +35,12 @@ def test_a_watermark_is_5_s_behind_what_came_before_in_the_same_partition():
     assert found[0, 0] == found[1, 0] == -math.inf
 
 
+def test_a_clock_that_is_ahead_moves_a_watermark_to_its_arrival():
+    sent = [NOW - 1_000, NOW + 299_000, NOW - 500]
+    found = watermarks([message(0, n, at) for n, at in enumerate(sent)])
+    assert [found[0, n] - NOW for n in (1, 2)] == [-6_000, -5_000]
+
+
 def test_a_row_is_late_only_by_the_definition():
     watermark = MINUTE + 85_000
     assert is_late(late_row(MINUTE, watermark), watermark)

@@ -28,8 +28,7 @@ QUOTE = "quote currency"
 BASE = "shares or coins"
 MILLIS = "ms since 1970, UTC"
 
-#: A record stamped further than this after its arrival in Kafka would move the watermark
-#: past everything else: it is a dead letter.
+#: A record stamped further than this after its arrival in Kafka is of a wrong clock: a dead letter.
 MAX_FUTURE_MS = 5 * 60 * 1000
 #: Statuses an order event can have, and the topic each goes to (see `topics`).
 STATUSES = ("NEW", "FILLED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED")
