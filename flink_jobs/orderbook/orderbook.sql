@@ -27,13 +27,13 @@ WINDOW w AS (PARTITION BY symbol ORDER BY arrival);
 CREATE TEMPORARY VIEW books_with_previous AS
 SELECT
   *,
-  CASE WHEN timestamp_ms - last_ms <= $previous_book_ms THEN last_ms END AS previous_ms,
+  CASE WHEN ABS(timestamp_ms - last_ms) <= $previous_book_ms THEN last_ms END AS previous_ms,
   CASE
-    WHEN timestamp_ms - last_ms <= $previous_book_ms
+    WHEN ABS(timestamp_ms - last_ms) <= $previous_book_ms
     THEN (best_bid + best_ask) - (last_bid + last_ask)
   END AS doubled_mid_change,
   CASE
-    WHEN timestamp_ms - last_ms <= $previous_book_ms
+    WHEN ABS(timestamp_ms - last_ms) <= $previous_book_ms
     THEN (CASE WHEN best_bid >= last_bid THEN bid_quantity ELSE 0 END)
       - (CASE WHEN best_bid <= last_bid THEN last_bid_quantity ELSE 0 END)
       - (CASE WHEN best_ask <= last_ask THEN ask_quantity ELSE 0 END)

@@ -126,7 +126,7 @@ def books(generator: random.Random) -> Messages:
     for number in range(10):
         symbol, time = f"BOOK{number}", START
         for _ in range(150):
-            time += generator.choice([0, 100, 1_000, 300_000, 300_001, -1])
+            time += generator.choice([0, 100, 1_000, 300_000, 300_001, -1, -300_000, -300_001])
             mid = generator.randint(2_000, 2_010)
             sides = [
                 [

@@ -261,6 +261,19 @@ def test_rules_of_alerts_are_settings_also_of_one_symbol():
     }
 
 
+def test_a_book_is_compared_with_one_that_is_up_to_5_minutes_away(con):
+    steps = [0, 300_000, 300_001, -300_000, -300_001, -86_400_000]
+    times = [MINUTE + sum(steps[: n + 1]) for n in range(len(steps))]
+    sides = {"bids": [{"price": 1, "quantity": 1}], "asks": [{"price": 2, "quantity": 1}]}
+    books = [json.dumps({"symbol": "A", "timestamp_ms": at, **sides}).encode() for at in times]
+    found = run(con, "orderbook", books)["analytics.orderbook"].to_pylist()
+    before = {row["source_offset"]: row["previous_ms"] for row in found}
+    assert [before[n] for n in range(6)] == [None, times[0], None, times[2], None, None]
+    assert [row["mid_change"] is None for row in found] == [
+        row["previous_ms"] is None for row in found
+    ]
+
+
 def test_a_definition_goes_by_what_it_is_given_not_by_where_it_runs(con, tmp_path, monkeypatch):
     (tmp_path / "other.csv").write_text(
         "symbol,company_name,sector,industry,market_cap_tier,exchange\nAAPL,Other,O,O,MEGA,O\n"

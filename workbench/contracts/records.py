@@ -217,7 +217,7 @@ PRICE_ALERT = Record(
         ),
     ),
 )
-#: A snapshot of an order book further back than this is none to compare with.
+#: A snapshot of an order book whose time is further away than this is none to compare with.
 PREVIOUS_BOOK_MS = 5 * 60 * 1000
 #: Levels of a side that depth and imbalance are given for.
 DEPTH_LEVELS = (5, 10, 20)

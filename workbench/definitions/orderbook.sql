@@ -30,7 +30,7 @@ before AS (
 compared AS (
     SELECT
         *,
-        coalesce(timestamp_ms - last_ms <= $previous_ms, false) AS has_previous,
+        coalesce(abs(timestamp_ms - last_ms) <= $previous_ms, false) AS has_previous,
         has_previous AND bid + ask + last_bid + last_ask IS NOT NULL AS is_comparable
     FROM before
 )
