@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -27,10 +28,11 @@ from workbench.broker.offsets import read_all
 from workbench.config import AlertRule, AlertSettings, Settings, load_settings
 from workbench.contracts.topics import DESERIALIZATION, PROCESSING_ERRORS
 from workbench.definitions import connect, load_raw, run_definition
+from workbench.definitions.alerts import Price, price_alerts
 from workbench.definitions.compare import COORDINATES, WALL_CLOCK, compare
-from workbench.jobs import run_batch, stop, submit
+from workbench.jobs import Cluster, run_batch, stop, submit
 from workbench.lake import tables
-from workbench.stack import Stack
+from workbench.stack import Stack, endpoints
 
 JOBS = ["alerts", "orderbook"]
 START = 1_717_420_000_000
@@ -295,3 +297,75 @@ def test_a_batch_run_over_files_gives_the_rows_of_the_stream(landed, tmp_path):
         found = compare(rows(landed.settings, table), rows(settings, table), ignore=ignore)
         assert found.rows[0] > 500
         assert not found, (table, found)
+
+
+def raised(settings: Settings, prices: list[Price]) -> list[dict[str, Any]]:
+    """The alerts in the lake; they must be those of the plain state machine over the prices."""
+    wanted = [alert for alert in price_alerts(prices, settings.alerts) if alert]
+    found = rows(settings, "market.price_alerts").to_pylist()
+    names = ("alert_id", "symbol", "direction", "baseline_price", "current_price", "severity")
+    assert Counter(tuple(row[name] for name in names) for row in found) == Counter(
+        tuple(alert[name] for name in names) for alert in wanted
+    )
+    return found
+
+
+def test_trades_and_quotes_of_a_symbol_have_one_baseline(stack: Stack, tmp_path: Path) -> None:
+    settings = prepared(stack, tmp_path)
+    cluster = Cluster(endpoints(settings).rest_url)
+    arrived: list[Price] = []
+
+    def arrive(symbol: str, kind: str, price: str) -> None:
+        at = START + 1_000 * len(arrived)
+        trade = {"trade_id": f"T{at}", "order_id": "O", "side": "BUY", "status": "FILLED"}
+        record = {"symbol": symbol, "price": price, "timestamp_ms": at}
+        value = record if kind == "quote" else {**record, **trade, "quantity": 1}
+        topic = "raw.marketdata" if kind == "quote" else "raw.trades"
+        produce(settings, topic, [(symbol.encode(), json.dumps(value).encode())])
+        arrived.append(Price(symbol, Decimal(price), at))
+        wait_until(lambda: cluster.records_read(job) == len(arrived), f"the {kind} is read")
+        # What a complete checkpoint has read is in the state of the job.
+        cluster.checkpoint(job)
+
+    try:
+        job = submit(settings, ["alerts"])["alerts"]
+        arrive("QUOTED-FIRST", "quote", "100")
+        arrive("QUOTED-FIRST", "trade", "102")
+        arrive("TRADED-FIRST", "trade", "100")
+        arrive("TRADED-FIRST", "quote", "94.9")
+        wait_until(lambda: count(settings, "market.price_alerts") >= 2, "both alerts are landed")
+        stop(settings, ["alerts"])
+    finally:
+        cancel_jobs(settings)
+    moves = {(row["symbol"], row["pct_change"]) for row in raised(settings, arrived)}
+    assert moves == {("QUOTED-FIRST", Decimal("2.00")), ("TRADED-FIRST", Decimal("5.10"))}
+
+
+def test_a_file_with_trades_and_quotes_of_a_symbol_is_taken_in_its_order(tmp_path: Path) -> None:
+    """A capture holds both, each line at its place; the mid price of a quote counts."""
+    settings = load_settings(tmp_path)
+    tables.apply(settings)
+    generator, lines, prices = random.Random(3), [], []
+    walks = [walk(generator, 300) for _ in range(2)]
+    for number in range(600):
+        time, text = next(walks[number % 2])
+        symbol, price = f"COIN{number % 2}USDT", Decimal(text) + 1
+        if generator.random() < 0.5:
+            data = {"e": "trade", "E": time, "s": symbol, "t": number, "p": str(price)}
+            data |= {"q": "0.5", "T": time, "m": True}
+        else:
+            half = price / 4
+            data = {"u": number, "s": symbol, "b": str(price - half), "B": "1", "T": time}
+            data |= {"a": str(price + half), "A": "2"}
+        lines.append(f"{time * 10**6} {json.dumps(data)}")
+        prices.append(Price(symbol, price, time))
+    file = tmp_path / "capture.jsonl"
+    file.write_text("\n".join(lines) + "\n")
+    assert run_batch(settings, ["alerts"], [file], form="binance") == len(lines)
+    found = raised(settings, prices)
+    assert {row["source_topic"] for row in found} == {f"file:{file}"}
+    # In another order, as one topic after the other, they would not be the same.
+    pairs = sorted(zip(lines, prices, strict=True), key=lambda pair: '"u"' in pair[0])
+    quotes_last = price_alerts([price for _, price in pairs], settings.alerts)
+    other = {alert["alert_id"] for alert in quotes_last if alert}
+    assert other != {row["alert_id"] for row in found}
