@@ -11,6 +11,7 @@ from bench.answers import (
     Expected,
     check_routed,
     check_rows,
+    check_window_messages,
     check_windows,
     message_table,
     routed_lost_and_doubled,
@@ -222,10 +223,11 @@ class RegistryJob:
         problem = check_windows(found, self._expected.windows())
         if problem is not None:
             problem += self.late()
+        if problem is None:
+            problem = check_window_messages(messages, self._expected.windows())
         if problem is None and "landing" in self.job.names:
-            landed = load_catalog(settings).load_table("market.trades").scan().to_arrow().num_rows
-            if landed != self._shape.total:
-                problem = f"{landed:,} of {self._shape.total:,} trades are landed"
+            landed = load_catalog(settings).load_table("market.trades").scan().to_arrow()
+            problem = check_rows(landed, self._expected.trades())
         return problem
 
     def _wrong_rows(self, table: str, messages: list[Message]) -> str | None:

@@ -22,6 +22,7 @@ import psutil
 from bench.answers import (
     Expected,
     check_minutes,
+    check_passed,
     last_of_each,
     minutes_lost_and_doubled,
 )
@@ -182,8 +183,7 @@ class PassThrough(SqlJob):
         return self.shape.total
 
     def wrong(self, messages: list[Message]) -> str | None:
-        found = len(messages)
-        return None if found == self.shape.total else f"{found:,} of {self.shape.total:,} messages"
+        return check_passed(messages, self.expected_answers.passed())
 
 
 class Minutes(SqlJob):
@@ -198,7 +198,7 @@ class Minutes(SqlJob):
         return f"""CREATE TEMPORARY TABLE sink (
             symbol STRING, `start` BIGINT, `open` DECIMAL(18, 8), high DECIMAL(18, 8),
             low DECIMAL(18, 8), `close` DECIMAL(18, 8), volume DECIMAL(38, 8),
-            `value` DECIMAL(38, 16), `count` BIGINT
+            `value` DECIMAL(38, 16), `count` BIGINT, vwap DECIMAL(18, 4)
         ) WITH ({self.sink_options()}, 'format' = 'json')"""
 
     def expected(self) -> int:
@@ -238,7 +238,8 @@ class PlainMinutes(Minutes):
               CAST(TIMESTAMPDIFF(MINUTE, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT)
                 * 60000,
               FIRST_VALUE(price), MAX(price), MIN(price), LAST_VALUE(price),
-              SUM(quantity), SUM(price * quantity), COUNT(*)
+              SUM(quantity), SUM(price * quantity), COUNT(*),
+              CAST(SUM(price * quantity) / SUM(quantity) AS DECIMAL(18, 4))
             FROM TABLE(TUMBLE(TABLE source, DESCRIPTOR(event_time), INTERVAL '1' MINUTE))
             WHERE status IN ('FILLED', 'PARTIALLY_FILLED')
             GROUP BY symbol, window_start, window_end"""
@@ -259,7 +260,8 @@ class OwnMinutes(Minutes):
               CAST(TIMESTAMPDIFF(MINUTE, TIMESTAMP '1970-01-01 00:00:00', minute_start) AS BIGINT)
                 * 60000,
               oc.open_price, high_price, low_price, oc.close_price,
-              total_volume, total_value, trade_count
+              total_volume, total_value, trade_count,
+              divide_half_up(total_value, total_volume)
             FROM minutes"""
         return [self.sink()], [insert]
 

@@ -277,7 +277,8 @@ def peers(content: Row) -> list[str]:
         parts += [
             "Killed with `kill -9` when 0.4 of the results were written, and started again. *Lost* are results that are "
             "missing or wrong at the end, *doubled* are messages beyond one for each result, which is harmless where a "
-            "later one replaces the earlier:",
+            "later one replaces the earlier. Of Flink the TaskManager is killed, which holds the job; its JobManager goes "
+            "on, as it would on a cluster. Other engines are one process, and all of it is killed:",
             table(("engine: task", "lost", "doubled", "until complete"), lines),
         ]
     missing = content.get("missing", {})
@@ -411,7 +412,7 @@ def latency(content: Row) -> list[str]:
         if row["goal"] is not None
     ]
     return [
-        "From the moment a producer stamps a record until a consumer in another process, which reads committed "
+        "From the moment a record was due to be sent until a consumer in another process, which reads committed "
         f"messages only, has its routed copy; {content['seconds']} s of it, after a warm-up at the same rate, in the "
         "order of the table in one TaskManager.",
         table(columns, lines),

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 
 # Its types do not say what the module exports.
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 
 from workbench.broker.clients import cluster_metadata, make_consumer, topic_name
 from workbench.config import Settings

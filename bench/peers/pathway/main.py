@@ -89,6 +89,7 @@ def main() -> None:
             pw.this.count,
             open=pw.this.first[1],
             close=pw.this.last[1],
+            vwap=pw.this.value / pw.this.volume,
         )
         pw.io.kafka.write(out, writing, config["outputs"][0], format="json", name="sink")
     pw.run(

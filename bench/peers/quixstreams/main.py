@@ -27,7 +27,8 @@ class Notional(Aggregator):
 
 
 def result(value: dict, key: bytes, timestamp: int, headers: object) -> dict:
-    return {"symbol": key.decode(), **value}
+    vwap = value["value"] / value["volume"]
+    return {"symbol": key.decode(), "vwap": vwap, **value}
 
 
 def main() -> None:
