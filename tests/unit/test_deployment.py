@@ -196,6 +196,27 @@ def test_checkpoints_too_far_apart_for_a_transaction_are_refused(
         submitted("landing")
 
 
+@pytest.mark.parametrize(
+    ("flink", "name"),
+    [
+        ({"delivery": "at-least-once"}, "flink.delivery"),
+        ({"jobs": {"aggregates": {"delivery": "at-least-once"}}}, "flink.jobs.aggregates.delivery"),
+    ],
+)
+def test_repeats_that_no_reader_could_tell_are_refused(
+    tmp_path: Path, flink: dict[str, Any], name: str
+) -> None:
+    settings = load_settings(tmp_path, kafka=EXTERNAL, flink=flink)
+    with pytest.raises(UsageError, match=f"setting {name}: at-least-once is not for aggregates"):
+        deployment.deployment(settings, "aggregates")
+    # Files are read once, and others have keys.
+    deployment.deployment(settings, "aggregates", kafka=False)
+    deployment.deployment(settings, "router")
+    own = {**flink, "jobs": {"aggregates": {"delivery": "exactly-once"}}}
+    settings = load_settings(tmp_path, kafka=EXTERNAL, flink=own)
+    assert deployment.deployment(settings, "aggregates")["delivery"] == "exactly-once"
+
+
 def test_the_longest_interval_of_the_embedded_broker_is_12_minutes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"720001 .* 3600 s"):
         deployment.deployment(

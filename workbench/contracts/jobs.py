@@ -34,6 +34,9 @@ class Job:
         next to nothing.
     routes
         Whether it sends records on, byte for byte, each to the topic of its status.
+    exactly_once
+        Whether its topic has to be written exactly once: no key would tell a reader that a message
+        came before.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Job:
     windowed: bool = False
     keeps: Literal["price", "book"] | None = None
     routes: bool = False
+    exactly_once: bool = False
 
 
 JOBS: tuple[Job, ...] = (
@@ -77,6 +81,8 @@ JOBS: tuple[Job, ...] = (
         ("market.trade_aggregates", "ops.late_rows"),
         "Executions per symbol in tumbling windows of 1, 5 and 15 minutes.",
         windowed=True,
+        # What is late when it is read again, and so which messages a window has, may differ.
+        exactly_once=True,
     ),
     Job(
         "enrichment",

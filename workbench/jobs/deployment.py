@@ -212,6 +212,19 @@ def transaction_timeout_s(settings: Settings) -> int:
     return EMBEDDED_TRANSACTION_S if embedded else KAFKA_TRANSACTION_S
 
 
+def _check_delivery(settings: Settings, job: Job, own: JobSettings) -> None:
+    """Refuse repeats in a topic whose readers could not tell them."""
+    if not job.exactly_once or own.delivery == "exactly-once":
+        return
+    mine = settings.flink.jobs.get(job.name, JobSettings()).delivery is not None
+    name = f"flink.jobs.{job.name}.delivery" if mine else "flink.delivery"
+    raise UsageError(
+        f"setting {name}: at-least-once is not for {job.name}: its windows may have other messages "
+        "when they are read again, and a reader would count both",
+        hint=f'set flink.jobs.{job.name}.delivery to "exactly-once"',
+    )
+
+
 def _check_interval(settings: Settings, job: str, own: JobSettings) -> None:
     """Refuse checkpoints so far apart that the broker may abort what is between them."""
     interval, timeout = own.checkpoint_interval_ms or 0, transaction_timeout_s(settings)
@@ -243,10 +256,11 @@ def deployment(settings: Settings, job: str, *, kafka: bool = True) -> dict[str,
     Raises
     ------
     UsageError
-        Where the settings ask for what would lose messages.
+        Where the settings ask for what would lose messages, or repeat them unnoticed.
     """
     own, properties = job_settings(settings, job), {}
     if kafka:
+        _check_delivery(settings, job_named(job), own)
         _check_interval(settings, job, own)
         properties = {
             "bootstrap.servers": endpoints(settings, flink=False).bootstrap_servers,
