@@ -75,8 +75,8 @@ def test_commands_parse(name: str) -> None:
             pytest.fail(f"{name}: workbench {line}: {error.format_message()}")
 
 
-def test_the_tour_has_ten_commands() -> None:
-    assert len(console_commands("README.md")) == 10
+def test_the_tour_has_fourteen_commands() -> None:
+    assert len(console_commands("README.md")) == 14
 
 
 def slug(heading: str) -> str:
