@@ -108,6 +108,16 @@ def test_checkpoints_of_a_run_that_was_cut_off_are_kept_and_counted_as_one(clust
     assert (removed.folder, removed.size) == (cut_off, 8)
 
 
+def test_a_folder_without_a_complete_checkpoint_takes_no_place_among_those_that_stay(cluster):
+    folders = run_and_stop(cluster, 3)
+    known = read_bookmark(cluster.settings, JOB)
+    assert known is not None
+    empty = layout(cluster).checkpoints / known.earlier[0] / "shared"
+    empty.mkdir(parents=True)
+    removed = prune(cluster.settings, [JOB], keep=2)
+    assert {state.folder for state in removed} == {folders[0], empty.parent.resolve()}
+
+
 def test_only_what_is_older_goes_and_a_dry_run_removes_nothing(cluster):
     folders = run_and_stop(cluster, 4)
     wanted = prune(cluster.settings, [JOB], keep=0, older_than=timedelta(days=2.5), dry_run=True)

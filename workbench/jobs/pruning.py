@@ -86,10 +86,12 @@ def prune(
             job_named(name)
             needed = _needed(settings, name)
             states = sorted(_states(settings, name), key=lambda s: (s.made, s.folder), reverse=True)
-            kept = [state for state in states if state.folder in needed]
-            others = [state for state in states if state.folder not in needed]
-            spare = max(0, keep - len(kept))
-            found += [state for state in others[spare:] if state.made <= before]
+            points = [state for state in states if any(state.folder.rglob("_metadata"))]
+            kept = {state.folder for state in points if state.folder in needed}
+            others = [state.folder for state in points if state.folder not in needed]
+            # What holds nothing to go back to does not take the place of what does.
+            stay = needed.union(others[: max(0, keep - len(kept))])
+            found += [s for s in states if s.folder not in stay and s.made <= before]
         if not dry_run:
             for state in found:
                 shutil.rmtree(state.folder)
