@@ -434,6 +434,12 @@ def test_today_is_an_as_of_wherever_somebody_is():
     assert parse_parameters(REPORTS[0], {"as_of": "1970-01-01T00:00:00Z"}).as_of.year == 1970
 
 
+@pytest.mark.parametrize("spec", REPORTS, ids=lambda spec: spec.name)
+def test_no_report_is_about_the_end_of_the_calendar(spec):
+    with pytest.raises(UsageError, match="as_of is after tomorrow"):
+        parse_parameters(spec, {"as_of": "9999-12-31"})
+
+
 def test_parameters_are_typed():
     spec = REPORTS[0]
     given = {"as_of": "2024-08-08", "raw_counts": '{"raw.trades": 7}', "symbol": "none"}

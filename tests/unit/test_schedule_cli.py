@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from tests.unit.lake_rows import trade
 from workbench.cli.report import command
+from workbench.schedule.history import Attempt, keep
 from workbench.schedule.schedules import list_schedules, save_schedule
 
 AT = "Mon-Fri 18:05 America/New_York"
@@ -76,6 +77,19 @@ def test_a_missed_run_gives_exit_code_1_once_and_is_listed(cli, settings):
     told = json.loads(cli("scheduled", schedule.id, "--json").stdout)
     assert {each["status"] for each in told} == {"missed"} and len(told) >= 2
     assert json.loads(cli("scheduled", "--json").stdout)[0]["verdict"] == "missed"
+
+
+def test_the_lists_say_on_how_old_data_a_run_was_made(cli, settings):
+    cli("schedule", "market_day", "--at", "daily 00:00 UTC")
+    [schedule] = list_schedules(settings)
+    now = datetime.now(UTC)
+    keep(schedule, Attempt(
+        schedule=schedule.id, report="market_day", due=now, number=1, status="passed", final=True,
+        started_at=now, freshness={"grade": "stale", "words": "stale: market.trades ends"},
+    ))  # fmt: skip
+    for words in (["scheduled"], ["scheduled", schedule.id]):
+        [row] = json.loads(cli(*words, "--json").stdout)
+        assert row["freshness"] == "stale"
 
 
 def test_a_schedule_is_removed_by_name_or_id(cli, settings):

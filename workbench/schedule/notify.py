@@ -214,6 +214,8 @@ def variables(payload: Mapping[str, Any]) -> dict[str, str]:
     --------
     >>> variables({"event": "failure", "failed_checks": [{"name": "volume"}]})
     {'REPORT_EVENT': 'failure', 'REPORT_FAILED_CHECKS': 'volume'}
+    >>> variables({"event": "stale", "freshness": {"grade": "stale"}})
+    {'REPORT_EVENT': 'stale', 'REPORT_FRESHNESS': 'stale'}
     """
     # Not WORKBENCH_*: those are settings, and a hook may call the workbench.
     names = ("event", "status", "schedule", "report", "due", "error", "run", "folder", "page")
