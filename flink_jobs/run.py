@@ -17,7 +17,7 @@ from pyflink.table.compiled_plan import CompiledPlan
 
 from flink_jobs import ddl
 from flink_jobs.environment import batch_environment, streaming_environment
-from flink_jobs.plans import checked, numbered, registry, with_idle_timeout
+from flink_jobs.plans import checked, numbered, registry, with_accumulators, with_idle_timeout
 from flink_jobs.statements import Statements, statements
 from workbench.contracts import Job
 
@@ -70,7 +70,8 @@ class Going:
 def _compiled(environment: TableEnvironment, parts: Statements, job: Job, going: Going) -> str:
     plan = json.loads(_inserts(environment, parts).compile_plan().as_json_string())
     previous = json.loads(going.previous) if going.previous else None
-    plan = checked(numbered(plan, registry(job.name)), previous, drop_state=going.drop_state)
+    plan = with_accumulators(numbered(plan, registry(job.name)))
+    plan = checked(plan, previous, drop_state=going.drop_state)
     return json.dumps(plan)
 
 

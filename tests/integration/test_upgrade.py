@@ -36,6 +36,7 @@ from workbench.jobs import Cluster, process, restore, stop, submit
 from workbench.jobs import upgrade as upgrade_module
 from workbench.jobs.bookmark import restore_points
 from workbench.jobs.deployment import job_names
+from workbench.jobs.runs import run_of
 from workbench.jobs.supervisor import Supervisor
 from workbench.jobs.upgrade import upgrade
 from workbench.lake.catalog import load_catalog
@@ -167,6 +168,27 @@ def test_a_changed_job_goes_on_and_one_that_may_not_is_refused(settings, tmp_pat
     closes = rows(settings, "market.minute_closes").to_pylist()
     assert {(r["symbol"], r["minute"], r["close"]) for r in closes} == minutes
     assert len(closes) == len(minutes) > 100
+
+
+def test_a_function_that_keeps_something_else_is_refused_before_the_job_stops(
+    settings, tmp_path, monkeypatch
+):
+    """The plan names a Java function and not what it keeps: its number stands for that."""
+    before = submit(settings, [JOB])[JOB]
+    produce(settings, "raw.trades", market_day(settings, 3, 500))
+    build = Build(tmp_path / "build")
+    build.change('"open_close": 1', '"open_close": 2', build.root / "flink_jobs" / "plans.py")
+    monkeypatch.setattr(process, "ROOT", build.root)
+    with pytest.raises(UsageError, match=r"of PT15M keeps something else.*--drain"):
+        upgrade(settings, [JOB])
+    assert job_id(settings) == before
+    cluster = Cluster(endpoints(settings).rest_url)
+    wait_until(lambda: cluster.records_read(before) > 0, "it reads")
+    # The way out that it names. Then the job runs by a plan that has the number.
+    stop(settings, [JOB], drain=True)
+    assert count(settings, "market.trade_aggregates") > 0
+    submit(settings, [JOB])
+    assert '"accumulator": 2' in run_of(settings, JOB, job_id(settings)).plan
 
 
 @pytest.mark.long

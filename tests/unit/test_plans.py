@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flink_jobs import plans
+from flink_jobs.ddl import FUNCTIONS
 from flink_jobs.plans import (
+    ACCUMULATORS,
     IncompatibleState,
     checked,
     numbered,
     operators,
     problems,
+    with_accumulators,
 )
 
 SUM = {"internalName": "$SUM$1", "name": "total", "argList": [1], "type": "BIGINT"}
@@ -120,6 +126,68 @@ def test_a_plan_that_cannot_go_on_is_refused(after, why):
     before = plan(scan(1), over(2, SUM), sink(3))
     with pytest.raises(IncompatibleState, match=why):
         checked(after, before)
+
+
+OPEN_CLOSE = {"systemName": "open_close", "name": "oc", "argList": [1], "type": "ROW<...>"}
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_a_function_that_keeps_something_else_is_refused(windowed):
+    def calling(number: int) -> dict[str, Any]:
+        node = over(2, OPEN_CLOSE, SUM)
+        if windowed:
+            calls = node.pop("overSpec")["groups"][0]["aggCalls"]
+            node |= {"type": "stream-exec-group-window-aggregate_1", "aggCalls": calls}
+        return with_accumulators(plan(scan(1), node), {"open_close": number, "price_move": 9})
+
+    # A plan of before there were numbers is one of the first.
+    assert calling(1) == plan(*calling(1)["nodes"]) and "accumulator" not in str(calling(1))
+    assert not problems(calling(1), calling(1)) and not problems(calling(2), calling(2))
+    for before, after in ((1, 2), (2, 3), (2, 1)):
+        with pytest.raises(IncompatibleState, match="keeps something else"):
+            checked(calling(after), calling(before))
+    dropped = checked(calling(2), calling(1), drop_state=True)
+    assert max(ids(dropped).values()) > 1_000_000 and not problems(dropped, dropped)
+
+
+#: What each number of `ACCUMULATORS` stands for, as the sources declare it. Where a test fails,
+#: count the number up in `flink_jobs.plans` and write what it keeps now beside it.
+KEPT = {
+    ("open_close", 1): [
+        "open_price DECIMAL(18, 8)", "open_time BIGINT", "open_offset BIGINT",
+        "close_price DECIMAL(18, 8)", "close_time BIGINT", "close_offset BIGINT",
+    ],
+    ("price_move", 1): [
+        "baselinePrice DECIMAL(18, 8)", "baselineTime Long", "lastMove Long",
+        "moveBaselinePrice DECIMAL(18, 8)", "moveBaselineTime Long",
+        "movePercent DECIMAL(18, 2)", "moveSeverity String",
+    ],
+}  # fmt: skip
+
+
+def declared(source: str) -> list[str]:
+    """The fields of an accumulator: of the class `State`, or of the row that `row` returns."""
+    state = re.search(r"class State \{(.*?)\n    \}", source, re.DOTALL)
+    if state:
+        field = r'public (?:@DataTypeHint\("([^"]+)"\) )?(\w+) (\w+);'
+        found = [f"{name} {hint or java}" for hint, java, name in re.findall(field, state[1])]
+        assert len(found) == state[1].count(";")
+        return found
+    types = dict(re.findall(r"DataType (\w+)\(\) \{\s+return DataTypes\.(\w+\([^()]*\))", source))
+    fields = re.findall(r'DataTypes\.FIELD\("(\w+)", (\w+)\(\)\)', source)
+    assert len(fields) == source.count("DataTypes.FIELD(")
+    return [f"{name} {types[kind].removesuffix('()')}" for name, kind in fields]
+
+
+def test_what_a_function_keeps_has_a_number_of_its_own():
+    folder = Path(plans.__file__).parent / "functions"
+    sources = {path.stem: path.read_text("utf-8") for path in folder.glob("*.java")}
+    keeping = {name for name, text in sources.items() if "extends AggregateFunction<" in text}
+    classes = {name: FUNCTIONS[name].rpartition(".")[2] for name in ACCUMULATORS}
+    assert set(classes.values()) == keeping
+    for name, number in ACCUMULATORS.items():
+        assert declared(sources[classes[name]]) == KEPT[name, number]
+    assert len({(name, *fields) for (name, _), fields in KEPT.items()}) == len(KEPT)
 
 
 def test_what_is_added_is_no_problem():
