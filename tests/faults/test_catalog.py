@@ -6,13 +6,14 @@ import time
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import locked_catalog
 
 pytestmark = [pytest.mark.fault, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def test_a_catalog_that_is_locked_for_20_seconds(fault_stack, start_run):
-    run = start_run("catalog locked for 20 s", fault_stack, seed=111)
+    run = start_run("catalog locked for 20 s", fault_stack, seed=111, jobs=ALL_JOBS)
     with run.fault(), locked_catalog(run.settings):
         run.happened()
         committed = run.committed()

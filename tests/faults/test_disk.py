@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import process
 from tests.integration.support import wait_until
 from workbench.jobs.cluster import Cluster
@@ -39,7 +40,8 @@ def no_room(stack: Stack, part: str) -> Iterator[None]:
     ("part", "folder"), [("jobmanager", "checkpoints"), ("taskmanager", "warehouse")]
 )
 def test_a_full_disk_that_has_room_again(fault_stack, start_run, part, folder):
-    run = start_run(f"no room for {folder}", fault_stack, seed=81, events=12_000, rate=100)
+    name = f"no room for {folder}"
+    run = start_run(name, fault_stack, seed=81, events=12_000, rate=100, jobs=ALL_JOBS)
     cluster = Cluster(endpoints(run.settings, kafka=False).rest_url)
     job = run.ids["landing"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.proxy import Proxy
 from tests.integration.support import wait_until
 from workbench.config import load_settings
@@ -44,7 +45,9 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
 
 @pytest.mark.long
 def test_connections_that_are_reset_again_and_again(proxied, start_run):
-    run = start_run("connections to Kafka reset 10 times", proxied.stack, seed=61, rate=300)
+    run = start_run(
+        "connections to Kafka reset 10 times", proxied.stack, seed=61, rate=300, jobs=ALL_JOBS
+    )
     resets = 0
     with run.fault():
         for _ in range(10):
@@ -59,7 +62,9 @@ def test_connections_that_are_reset_again_and_again(proxied, start_run):
 
 @pytest.mark.long
 def test_a_cable_that_is_pulled_for_30_seconds(proxied, start_run):
-    run = start_run("connections to Kafka cut for 30 s", proxied.stack, seed=62, rate=100)
+    run = start_run(
+        "connections to Kafka cut for 30 s", proxied.stack, seed=62, rate=100, jobs=ALL_JOBS
+    )
     with run.fault(), proxied.proxy.cut():
         time.sleep(30)  # the fault is this long; nothing is waited for
     run.await_recovery()
@@ -68,7 +73,9 @@ def test_a_cable_that_is_pulled_for_30_seconds(proxied, start_run):
 
 @pytest.mark.long
 def test_a_network_that_takes_200_ms_each_way(proxied, start_run):
-    run = start_run("200 ms more to and from Kafka for 30 s", proxied.stack, seed=63, rate=100)
+    run = start_run(
+        "200 ms more to and from Kafka for 30 s", proxied.stack, seed=63, rate=100, jobs=ALL_JOBS
+    )
     with proxied.proxy.delayed(0.2):
         with run.fault():
             run.happened()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.harness import ALL_JOBS
 from tests.faults.kills import kill
 from tests.integration.support import wait_until
 from workbench.config import load_settings
@@ -34,7 +35,7 @@ def runners(stack: Stack, job_id: str) -> set[str]:
 
 def test_jobs_of_a_killed_taskmanager_go_on_in_the_other(two_taskmanagers, start_run):
     stack = two_taskmanagers
-    run = start_run("taskmanager killed, with a second one", stack, seed=101)
+    run = start_run("taskmanager killed, with a second one", stack, seed=101, jobs=ALL_JOBS)
     (victim,) = runners(stack, run.ids["landing"])
     (other,) = set(flink.TASKMANAGERS) - {victim}
     with run.fault():

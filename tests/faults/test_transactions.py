@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,13 +56,14 @@ def cut_off_before_its_commit(stack: Stack, settings: Settings) -> None:
 
 @pytest.mark.parametrize("in_time", [True, False], ids=["in-time", "too-late"])
 def test_a_job_cut_off_before_its_commits_has_the_transaction_timeout_to_come_back(
-    fault_stack, tmp_path: Path, monkeypatch, in_time: bool
+    fault_stack, tmp_path: Path, monkeypatch, capsys, in_time: bool
 ):
     """What the bound is: in time nothing is lost; too late, Kafka has dropped the checkpoint.
 
     Others' messages behind an open transaction wait for its end.
     """
     fault_stack.up()
+    began = time.monotonic()
     # The savepoint is all there is: no checkpoint commits it, however long that takes.
     monkeypatch.setattr(given, "_check_interval", lambda *_: None)
     timeout = {} if in_time else {"transaction_timeout_s": 60}
@@ -72,6 +75,7 @@ def test_a_job_cut_off_before_its_commits_has_the_transaction_timeout_to_come_ba
             assert count_messages(settings, OUTPUT) < len(KEYS), "readers wait"
             wait_until(lambda: count_messages(settings, OUTPUT) == len(KEYS), "it times out", 150)
         # Of a savepoint that nobody asked the workbench for, it has no plan.
+        resumed = time.monotonic()
         job_id = submit(settings, ["router"], unchecked=True)["router"]
         send(settings, 100, 150)
         cluster = Cluster(endpoints(settings).rest_url)
@@ -79,6 +83,16 @@ def test_a_job_cut_off_before_its_commits_has_the_transaction_timeout_to_come_ba
         stop(settings, ["router"])
         found = sorted(m.value for m in read_all(settings, OUTPUT) if m.value != OTHERS)
         first = 0 if in_time else 100
+        wanted = Counter(trade_event(n) for n in range(150))
+        lost, doubled = wanted - Counter(found), Counter(found) - wanted
+        with capsys.disabled():
+            print(
+                f"\ncut off before its commits, back in time: {in_time} | seed - "
+                f"| 150 records | recovery {time.monotonic() - resumed:.1f} s | "
+                f"total {time.monotonic() - began:.1f} s | lost {lost.total()} | "
+                f"doubled {doubled.total()}",
+                flush=True,
+            )
         assert found == sorted(trade_event(n) for n in range(first, 150))
     finally:
         cancel_jobs(settings)
