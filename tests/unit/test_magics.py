@@ -7,6 +7,7 @@ import inspect
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,21 @@ from IPython.utils.capture import capture_output
 
 import workbench as wb
 from tests.unit.conftest import Land
-from tests.unit.lake_rows import trade
+from tests.unit.lake_rows import at, trade
 from workbench.config import Settings
 from workbench.errors import LakeError, QueryTimeout, UsageError
 from workbench.lake.result import Result
+from workbench.lake.write import append
 from workbench.notebook import current
+
+ALERT = pa.Table.from_pylist(
+    [
+        {"alert_id": "a", "alert_type": "PRICE_MOVEMENT", "symbol": "AAPL", "direction": "UP",
+         "baseline_price": Decimal(1), "current_price": Decimal(2), "pct_change": Decimal(100),
+         "window_start": at(), "detected_at": at(), "severity": "LOW", "source_topic": "t",
+         "source_partition": 0, "source_offset": 0, "source_time": at()}
+    ]
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -118,6 +129,33 @@ def test_as_of_reads_another_moment_and_leaves_the_session_where_it_is(
     assert run(shell, f"%%sql --as-of='2001-01-01'\n{count}").rows() == [(0,)]
     assert wb.sql(count, as_of="2001-01-01").rows() == [(0,)]
     assert wb.sql(count).rows() == [(3,)]
+
+
+def test_snapshots_of_the_magic_and_of_the_function_are_the_same(
+    shell: InteractiveShell, lake: Settings, land: Land
+) -> None:
+    count = "SELECT count(*) FROM market.trades"
+    earlier = wb.sql(count)
+    land(trade(3))
+    append(lake, "market.price_alerts", ALERT)
+    wb.refresh()
+    chosen = earlier.snapshots
+    from_magic = run(shell, f"%sql --snapshot market.trades={chosen['market.trades']} {count}")
+    answer = wb.sql(count, snapshots=chosen)
+    assert answer.rows() == from_magic.rows() == [(2,)]
+    assert answer.snapshots == from_magic.snapshots == chosen
+    assert wb.sql(count).rows() == [(3,)]
+    # Other tables are as the notebook sees them; where a moment is given, as they were then.
+    alerts = "SELECT (SELECT count(*) FROM market.trades), count(*) FROM market.price_alerts"
+    assert wb.sql(alerts, snapshots=chosen).rows() == [(2, 1)]
+    assert wb.sql(alerts, snapshots=chosen, as_of="2001-01-01").rows() == [(2, 0)]
+    both = {**chosen, "market.price_alerts": None}
+    assert wb.sql(alerts, snapshots=both).rows() == [(2, 0)]
+    assert wb.sql(alerts, snapshots={}).rows() == [(3, 1)]
+    with pytest.raises(UsageError, match=r"did you mean 'market\.trades'"):
+        wb.sql(count, snapshots={"market.trade": chosen["market.trades"]})
+    with pytest.raises(LakeError, match="no snapshot"):
+        wb.sql(count, snapshots={"market.trades": "1"})
 
 
 def test_the_session_is_pinned_until_it_is_refreshed(shell: InteractiveShell, land: Land) -> None:

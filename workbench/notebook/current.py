@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from workbench.errors import UsageError
 from workbench.lake.database import Parameters
@@ -16,7 +18,9 @@ from workbench.lake.times import Moment, parse_moment
 KEPT = 4
 _lock = threading.RLock()
 _current: Session | None = None
-_others: OrderedDict[tuple[datetime | None, tuple[str, str] | None], Session] = OrderedDict()
+#: Snapshots of tables as what is asked for the same way is found by.
+_Chosen: TypeAlias = tuple[tuple[str, str | None], ...]
+_others: OrderedDict[tuple[datetime | None, _Chosen], Session] = OrderedDict()
 
 
 def session(use: Session | None = None) -> Session:
@@ -55,7 +59,9 @@ def session(use: Session | None = None) -> Session:
         return _current
 
 
-def session_at(as_of: Moment | None = None, snapshot: tuple[str, str] | None = None) -> Session:
+def session_at(
+    as_of: Moment | None = None, snapshots: Mapping[str, str | None] | None = None
+) -> Session:
     """Return the notebook's session, or one of the same lake pinned at another moment.
 
     The last few are kept, so that asking of the same moment again costs nothing.
@@ -64,20 +70,20 @@ def session_at(as_of: Moment | None = None, snapshot: tuple[str, str] | None = N
     ----------
     as_of
         The snapshots committed up to then; a date means its end, UTC.
-    snapshot
-        A table and the id of its snapshot, which wins over `as_of`.
+    snapshots
+        Snapshot ids by table, which win over `as_of`; None pins the table as empty.
     """
     base = session()
-    if as_of is None and snapshot is None:
+    if as_of is None and not snapshots:
         return base
     moment = parse_moment(as_of) if as_of is not None else None
     with _lock:
-        key = (moment, snapshot)
+        key = (moment, tuple(sorted((snapshots or {}).items())))
         found = _others.pop(key, None)
         if found is None or found.closed:
             # What is not asked for stays as the notebook sees it.
             pins = {} if moment else dict(base.snapshots)
-            pins |= dict([snapshot] if snapshot else [])
+            pins |= snapshots or {}
             found = open_session(base.settings, as_of=moment, snapshots=pins)
         _others[key] = found
         # Not closed: answers that were not read yet still need theirs.
@@ -91,6 +97,7 @@ def sql(
     params: Parameters = None,
     *,
     as_of: Moment | None = None,
+    snapshots: Mapping[str, str | None] | None = None,
     timeout_s: float | None = None,
 ) -> Result:
     """Ask in DuckDB SQL; what ``%sql`` and ``%%sql`` do.
@@ -104,6 +111,9 @@ def sql(
     as_of
         Read the snapshots committed up to then; the notebook's own when None. A date means its
         end, UTC.
+    snapshots
+        Snapshot ids (text) by table, for example those of an earlier result; they win over
+        `as_of`, other tables stay as they are. None as an id reads the table as empty.
     timeout_s
         Seconds it may take; no limit when None.
 
@@ -117,8 +127,10 @@ def sql(
     >>> import workbench as wb
     >>> wb.sql("SELECT count(*) FROM market.trades WHERE symbol = $symbol",
     ...        {"symbol": "AAPL"})                                      # doctest: +SKIP
+    >>> wb.sql("SELECT count(*) FROM market.trades",
+    ...        snapshots={"market.trades": "8600897673341843302"})      # doctest: +SKIP
     """
-    return session_at(as_of).sql(query, params, timeout_s=timeout_s)
+    return session_at(as_of, snapshots).sql(query, params, timeout_s=timeout_s)
 
 
 def refresh() -> Session:

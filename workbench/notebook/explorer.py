@@ -226,7 +226,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]
 
     def _session(self) -> Session:
         """The session the answer is asked of: the notebook's, or one at another moment."""
-        return session_at(self._as_of.value.strip() or None, self._chosen_snapshot())
+        chosen = self._chosen_snapshot()
+        return session_at(self._as_of.value.strip() or None, dict([chosen]) if chosen else None)
 
     def _chosen_snapshot(self) -> tuple[str, str] | None:
         base, snapshot = self._base(), self._snapshot.value

@@ -74,7 +74,8 @@ class Magics:
         return None
 
     def _answer(self, arguments: Arguments, text: str) -> Any:
-        session = session_at(_moment(arguments.as_of, self.shell.user_ns), arguments.snapshot)
+        chosen = dict([arguments.snapshot]) if arguments.snapshot else None
+        session = session_at(_moment(arguments.as_of, self.shell.user_ns), chosen)
         result = self._result(session, text, arguments.timeout_s)
         if arguments.form is not None:
             return _in_form(result, arguments.form)
