@@ -28,6 +28,7 @@ from workbench.live_view import show, view
 from workbench.live_view.feed import Feed
 from workbench.live_view.kinds import KINDS, kind_named, merged_windows, price_curve
 from workbench.live_view.pace import Pace
+from workbench.live_view.source import beginnings
 from workbench.live_view.state import LiveState, Phase
 from workbench.live_view.window import Row, Window
 
@@ -274,6 +275,19 @@ def test_what_cannot_be_read_is_counted_and_not_shown(started: Callable[[Broker]
     wait_until(lambda: feed.state.read == 3, "all messages")
     assert feed.state.unreadable == 2
     assert feed.seen()[:2] == (["AAPL"], 1)
+
+
+def test_a_new_connection_goes_on_where_it_was_and_counts_what_it_leaves_out() -> None:
+    most = {"raw.trades": 100, "raw.orderbook": 10}
+    ends = {("raw.trades", 0): 1_000, ("raw.trades", 1): 500, ("raw.orderbook", 0): 5}
+    begin, jumped = beginnings(ends, most, {})
+    assert begin == {("raw.trades", 0): 900, ("raw.trades", 1): 400, ("raw.orderbook", 0): 0}
+    assert jumped == 0
+    # One partition moved on by little, one by more than is looked back, one was purged.
+    before = {("raw.trades", 0): 950, ("raw.trades", 1): 370, ("raw.orderbook", 0): 80}
+    begin, jumped = beginnings(ends, most, before)
+    assert begin == {("raw.trades", 0): 950, ("raw.trades", 1): 400, ("raw.orderbook", 0): 0}
+    assert jumped == 30
 
 
 def test_stop_ends_the_thread_and_the_connection(started: Callable[[Broker], Feed]) -> None:

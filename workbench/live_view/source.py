@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -62,11 +63,8 @@ class KafkaSource:
         ends = end_offsets(settings, topics)
         self._most = {topic: max(1, back // _count(ends, topic)) for topic in topics}
         self._consumer = make_consumer(settings)
-        for key, end in ends.items():
-            first = max(0, end - self._most[key[0]])
-            # After a purge a topic begins anew, below where it had been read to.
-            if not first <= positions.get(key, -1) <= end:
-                positions[key] = first
+        begin, self._jumped = beginnings(ends, self._most, positions)
+        positions.update(begin)
         with kafka_errors(settings):
             self._consumer.assign(
                 [TopicPartition(topic_name(settings, t), p, at) for (t, p), at in positions.items()]
@@ -94,8 +92,11 @@ class KafkaSource:
         return came
 
     def lag(self) -> tuple[int, int]:
-        """Ask for the ends; jump ahead where more waits than a window holds."""
-        behind = skipped = 0
+        """Ask for the ends; jump ahead where more waits than a window holds.
+
+        What an earlier connection had not read and this one left out is told the first time.
+        """
+        behind, skipped = 0, self._jumped
         with kafka_errors(self._settings):
             for (topic, partition), at in list(self._positions.items()):
                 part = TopicPartition(topic_name(self._settings, topic), partition)
@@ -108,11 +109,44 @@ class KafkaSource:
                     self._positions[topic, partition] = part.offset
                     waiting = self._most[topic]
                 behind += waiting
+        self._jumped = 0
         return behind, skipped
 
     def close(self) -> None:
         """Give the connection back."""
         self._consumer.close()
+
+
+def beginnings(
+    ends: Mapping[tuple[str, int], int],
+    most: Mapping[str, int],
+    positions: Mapping[tuple[str, int], int],
+) -> tuple[Positions, int]:
+    """Return where to begin to read, and the offsets since the last time that are left out.
+
+    Parameters
+    ----------
+    ends
+        How far each partition reaches.
+    most
+        Offsets of a partition to look back at most, by topic.
+    positions
+        Where an earlier connection had arrived; nothing for partitions that were not read yet.
+
+    Examples
+    --------
+    >>> beginnings({("raw.trades", 0): 1_000}, {"raw.trades": 200}, {("raw.trades", 0): 500})
+    ({('raw.trades', 0): 800}, 300)
+    """
+    begin: Positions = {}
+    jumped = 0
+    for key, end in ends.items():
+        first, at = max(0, end - most[key[0]]), positions.get(key)
+        # After a purge a topic begins anew, below where it had been read to.
+        begin[key] = first if at is None or at > end else max(first, at)
+        if at is not None and at <= end:
+            jumped += begin[key] - at
+    return begin, jumped
 
 
 def _count(ends: dict[tuple[str, int], int], topic: str) -> int:
