@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,6 +146,26 @@ def test_volume(second: SecondPath, market_session: Session, moment: datetime) -
             assert again["z_score"] is None
         else:
             assert abs(again["z_score"] - float(row["z_score"])) < 1e-4
+
+
+def test_the_volume_of_all_symbols_is_read_at_once(
+    market_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, day, reads = SecondPath(market_session), market_day(MOMENTS[0]), []
+    executions = second.executions
+
+    def counted(since: datetime, until: datetime) -> pl.LazyFrame:
+        reads.append(since)
+        return executions(since, until)
+
+    monkeypatch.setattr(second, "executions", counted)
+    found = {name: same_part_of_days(second, name, day, 8) for name in ("AAPL", "MSFT", "NONE")}
+    assert len(reads) == 1
+    assert found["AAPL"]["days"] > 0
+    assert found["NONE"] == {"volume": 0, "mean": None, "z_score": None, "days": 0}
+    # Other days are other rows.
+    same_part_of_days(second, "AAPL", day, 3)
+    assert reads == [day.since - timedelta(days=8), day.since - timedelta(days=3)]
 
 
 def test_profile_and_last_price(
