@@ -251,3 +251,45 @@ def _table(name: str, rows: list[Row]) -> pa.Table:
 def until(moment: datetime, **length: float) -> tuple[datetime, datetime]:
     """The window of this length before a moment."""
     return moment - timedelta(**length), moment
+
+
+def land_with_replays(settings: Settings, lost: int | None = None) -> None:
+    """Land two partitions into which two replays wrote; each took the offset behind its last.
+
+    Of partition 0 the offsets 0 to 9, and 5 and 8 are the ends of replays; of 1 the offsets 0 to 2,
+    and the end of the first replay is behind them. A third was never sent.
+    """
+    kept = [n for n in range(10) if n not in (2, 3, 5, 8, lost)]
+    landed = [trade(n, status="NEW") for n in kept]
+    landed += [trade(20 + n, status="NEW", source_partition=1, source_offset=n) for n in (0, 2)]
+    landed = [row for row in landed if row["source_offset"] != 9 or row["source_partition"]]
+    append(settings, "market.trades", rows_of("market.trades", landed))
+    dead = [
+        *(dead_letter(n) for n in (2, 3, 9)),
+        dead_letter(1, source_partition=1),
+        dead_letter(4, job="orderbook", source_topic="raw.orderbook"),
+    ]
+    append(settings, "ops.dead_letters", rows_of("ops.dead_letters", dead))
+    # Of the books, offset 6 is the end of a replay.
+    append(
+        settings,
+        "market.orderbook_metrics",
+        rows_of("market.orderbook_metrics", [book(5), book(7)]),
+    )
+
+    def sent(run: str, place: tuple[int, int] | None, **values: Any) -> Row:
+        return {
+            "run_id": run, "state": "sent" if place else "failed",
+            "source_topic": "raw.trades", "source_partition": 0, "source_offset": 2,
+            "job": "landing", "failed_at": at(2), "edited": True, "to_topic": "raw.trades",
+            "to_partition": place[0] if place else None, "to_offset": place[1] if place else None,
+            "replayed_at": at(60), **values,
+        }  # fmt: skip
+
+    replays = [
+        *(sent("first", place) for place in ((0, 4), (1, 2))),
+        *(sent("second", place, source_offset=3) for place in ((0, 6), (0, 7))),
+        sent("third", None),
+        sent("books", (0, 5), to_topic="raw.orderbook", source_topic="raw.orderbook"),
+    ]
+    append(settings, "ops.dead_letter_replays", rows_of("ops.dead_letter_replays", replays))

@@ -12,7 +12,14 @@ import pytest
 
 from tests.unit.conftest import Land
 from tests.unit.lake_rows import at, half_up, rows_of, trade, trades
-from tests.unit.market_lake import MarketLake, book, dead_letter, late_row, until
+from tests.unit.market_lake import (
+    MarketLake,
+    book,
+    dead_letter,
+    land_with_replays,
+    late_row,
+    until,
+)
 from workbench.config import Settings
 from workbench.definitions.backfill import backfill
 from workbench.errors import UsageError
@@ -176,9 +183,9 @@ def test_missing_reference(market: MarketLake, market_session: Session) -> None:
 
 def accounted(session: Session, **counts: int) -> dict[str, tuple[int, ...]]:
     rows = reconciliation(session, **counts).arrow().to_pylist()
-    names = ("records", "good", "late", "dead", "filtered", "missing")
+    names = ("records", "good", "late", "dead", "filtered", "open", "missing")
     for row in rows:
-        found = row["good"] + row["late"] + row["dead"] + row["filtered"]
+        found = row["good"] + row["late"] + row["dead"] + row["filtered"] + row["open"]
         assert row["records"] == found + row["missing"]
     return {f"{row['job']} {row['source']}": tuple(row[name] for name in names) for row in rows}
 
@@ -189,14 +196,14 @@ def test_reconciliation(market: MarketLake, market_session: Session) -> None:
     refused = sum(row["source_topic"] == "raw.trades" for row in market.dead)
     books = len(market.books)
     assert accounted(market_session) == {
-        "landing raw.trades": (events + refused, events, 0, refused, 0, 0),
+        "landing raw.trades": (events + refused, events, 0, refused, 0, 0, 0),
         # The late rows of this lake are in windows as well: there twice, and so too many.
         "aggregates market.trades": (
-            events, fills, len(market.late), 0, others, -len(market.late),
+            events, fills, len(market.late), 0, others, 0, -len(market.late),
         ),
-        "enrichment market.trades": (events, fills, 0, 0, others, 0),
+        "enrichment market.trades": (events, fills, 0, 0, others, 0, 0),
         # One letter stands an offset behind the last book.
-        "orderbook raw.orderbook": (books + 2, books, 0, 1, 0, 1),
+        "orderbook raw.orderbook": (books + 2, books, 0, 1, 0, 0, 1),
     }  # fmt: skip
 
 
@@ -213,7 +220,7 @@ def test_a_count_that_is_none_is_refused(market_session: Session, count: Any) ->
 
 
 def test_a_record_that_vanished_is_missed(lake: Settings, session: Session) -> None:
-    rows = [trade(1), trade(2), trade(5, status="NEW")]
+    rows = [trade(1), trade(2), trade(5, status="NEW", event_time=at(125), source_time=at(125))]
     backfill(lake, trades(rows), topic="raw.trades")
     append(lake, "market.trades", trades([trade(9, source_topic="file:day.jsonl")]))
     append(
@@ -222,11 +229,11 @@ def test_a_record_that_vanished_is_missed(lake: Settings, session: Session) -> N
         rows_of("market.orderbook_metrics", [book(0), book(3)]),
     )
     flow = accounted(session.refresh())
-    assert flow["landing raw.trades"] == (5, 3, 0, 0, 0, 2)
-    assert flow["landing files"] == (1, 1, 0, 0, 0, 0)
+    assert flow["landing raw.trades"] == (5, 3, 0, 0, 0, 0, 2)
+    assert flow["landing files"] == (1, 1, 0, 0, 0, 0, 0)
     # The execution of the file was never aggregated.
-    assert flow["aggregates market.trades"] == (4, 2, 0, 0, 1, 1)
-    assert flow["orderbook raw.orderbook"] == (4, 2, 0, 0, 0, 2)
+    assert flow["aggregates market.trades"] == (4, 2, 0, 0, 1, 0, 1)
+    assert flow["orderbook raw.orderbook"] == (4, 2, 0, 0, 0, 0, 2)
 
 
 def test_other_records_between_the_lines_of_a_file_are_not_missing(
@@ -240,11 +247,40 @@ def test_other_records_between_the_lines_of_a_file_are_not_missing(
         rows_of("market.orderbook_metrics", [book(line, **file) for line in (7, 9)]),
     )
     flow = accounted(session.refresh())
-    assert flow["landing files"] == (3, 3, 0, 0, 0, 0)
-    assert flow["orderbook raw.orderbook"] == (2, 2, 0, 0, 0, 0)
+    assert flow["landing files"] == (3, 3, 0, 0, 0, 0, 0)
+    assert flow["orderbook raw.orderbook"] == (2, 2, 0, 0, 0, 0, 0)
     # Landed twice: one line, two rows.
     append(lake, "market.trades", trades([trade(3, **file)]))
-    assert accounted(session.refresh())["landing files"] == (3, 4, 0, 0, 0, -1)
+    assert accounted(session.refresh())["landing files"] == (3, 4, 0, 0, 0, 0, -1)
+
+
+def test_the_end_of_a_replay_takes_an_offset_and_is_no_record(
+    lake: Settings, session: Session
+) -> None:
+    land_with_replays(lake)
+    flow = accounted(session.refresh())
+    assert flow["landing raw.trades"] == (11, 7, 0, 4, 0, 0, 0)
+    assert flow["orderbook raw.orderbook"] == (3, 2, 0, 1, 0, 0, 0)
+    # What readers see was counted: the same.
+    assert accounted(session, raw_count=11)["landing raw.trades"][-1] == 0
+    assert accounted(session, raw_count=12)["landing raw.trades"][-1] == 1
+
+
+def test_a_record_that_vanished_behind_a_replay_is_missed(lake: Settings, session: Session) -> None:
+    land_with_replays(lake, lost=7)
+    assert accounted(session.refresh())["landing raw.trades"][-1] == 1
+
+
+@pytest.mark.parametrize(("ahead", "missing"), [((12, 14), 0), ((12,), 0), ((), 0)])
+def test_the_router_may_be_ahead_of_landing(
+    lake: Settings, session: Session, ahead: tuple[int, ...], missing: int
+) -> None:
+    append(lake, "market.trades", trades(trade(number, status="NEW") for number in range(10)))
+    dead = [dead_letter(number, job="router") for number in ahead]
+    append(lake, "ops.dead_letters", rows_of("ops.dead_letters", dead))
+    flow = accounted(session.refresh())["landing raw.trades"]
+    span = max(ahead, default=9) + 1
+    assert flow == (span, 10, 0, len(ahead), 0, span - 10 - len(ahead), missing)
 
 
 def test_data_quality(market: MarketLake, market_session: Session) -> None:

@@ -7,6 +7,9 @@ from typing import Literal
 
 from workbench.errors import UsageError, did_you_mean
 
+#: Events may come this much out of order before the watermark passes them.
+OUT_OF_ORDERNESS_S = 5
+
 
 @dataclass(frozen=True)
 class Job:

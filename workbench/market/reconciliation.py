@@ -11,13 +11,15 @@ from workbench.market.question import (
     DEAD_LETTERS,
     ENRICHED,
     LATE_ROWS,
+    REPLAYS,
     TRADES,
     sql_of,
     whole_number,
 )
+from workbench.market.settled import settled, with_prefix
 
-COUNTS = ("records", "good", "late", "dead", "filtered", "missing")
-UNITS = dict.fromkeys(COUNTS, "records")
+COUNTS = ("records", "good", "late", "dead", "filtered", "open", "missing")
+UNITS = {**dict.fromkeys(COUNTS, "records"), "settled_until": "UTC"}
 #: The jobs whose dead letters are those of raw.trades.
 REFUSING = ("landing", "router")
 
@@ -25,9 +27,12 @@ REFUSING = ("landing", "router")
 def reconciliation(
     session: Session, raw_count: int | None = None, book_count: int | None = None
 ) -> Result:
-    """Return for every job: in = good + late + dead + filtered, and what is missing.
+    """Return for every job: in = good + late + dead + filtered + open, and what is missing.
 
-    Everything that the session has pinned counts; jobs that are still reading are behind.
+    Everything that the session has pinned counts. While jobs run, each has come another way: what
+    one of them may still be about to write is open, and not missing. The results of aggregates and
+    enrichment count up to a moment that they and the landing have passed, see
+    `workbench.market.settled`; after a drain that is the end.
 
     Parameters
     ----------
@@ -35,9 +40,12 @@ def reconciliation(
         The session to ask.
     raw_count, book_count
         Messages of raw.trades and of raw.orderbook as counted in Kafka; when None, what the
-        offsets in the lake say: each partition from its first to its last. Offsets of Kafka
-        transactions and what retention or compaction took look missing then. Of a file that a
-        batch run has read, the lines that left a trace count.
+        offsets in the lake say: each partition from its first to its last, less the ends of the
+        transactions of ``workbench dlq replay``, which take an offset each. Those of other
+        transactional producers look missing then, and so does what an aborted transaction,
+        retention or compaction has taken: count the messages that readers see
+        (`workbench.broker.offsets.count_messages`) and give the counts. Of a file that a batch
+        run has read, the lines that left a trace count.
 
     Returns
     -------
@@ -45,8 +53,10 @@ def reconciliation(
         One row per job and source: ``job``, ``source``; ``records`` (in), ``good`` (in its
         table), ``late`` (in ``ops.late_rows``), ``dead`` (in ``ops.dead_letters``; for landing
         with those of the router), ``filtered`` (events that are no executions, which aggregates
-        and enrichment leave out), ``missing`` (what is left of ``records``: 0 when all is
-        accounted for, negative when something is there twice) [records]. In the order of the
+        and enrichment leave out), ``open`` (executions behind ``settled_until``; for landing what
+        the router was ahead with), ``missing`` (what is left of ``records``: 0 when all is
+        accounted for, negative when something is there twice) [records]; ``settled_until`` [UTC,
+        null where nothing is settled, and of jobs without such a moment]. In the order of the
         pipeline; always the same rows, with one more for files where there were batch runs.
 
     Raises
@@ -63,11 +73,14 @@ def reconciliation(
     --------
     >>> reconciliation(session).df().query("missing != 0")      # doctest: +SKIP
     """
-    prefix = session.settings.kafka.topic_prefix
+    moments = settled(session)
     values = {
-        "raw_topics": sorted({"raw.trades", f"{prefix}raw.trades"}),
+        "raw_topics": with_prefix(session.settings, "raw.trades"),
+        "book_topics": with_prefix(session.settings, "raw.orderbook"),
         "raw_jobs": list(REFUSING),
         "executions": list(EXECUTIONS),
+        "windows": moments.windows,
+        "enriched": moments.enriched,
         "raw_count": raw_count if raw_count is None else whole_number("raw_count", raw_count, 0),
         "book_count": (
             book_count if book_count is None else whole_number("book_count", book_count, 0)
@@ -76,7 +89,7 @@ def reconciliation(
     return session.result(
         sql_of("reconciliation"),
         values,
-        tables=(TRADES, AGGREGATES, ENRICHED, BOOKS, LATE_ROWS, DEAD_LETTERS),
+        tables=(TRADES, AGGREGATES, ENRICHED, BOOKS, LATE_ROWS, DEAD_LETTERS, REPLAYS),
         units=UNITS,
         caption="What came in and where it is",
     )
