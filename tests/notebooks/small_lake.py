@@ -32,12 +32,27 @@ CROSSED = (
 DEFECTS = Defects(malformed=15, duplicates=4, late=3, future=2, unroutable=4)
 
 
-def build_small_lake(folder: Path) -> Settings:
-    """Make a project with a lake in this folder: some history, and one day with defects."""
+def _empty_lake(folder: Path) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "workbench.toml").write_text("")
     settings = load_settings(folder)
     apply(settings)
+    return settings
+
+
+def build_lake_of_books(folder: Path) -> Settings:
+    """Make a project with the order books of one day and nothing else."""
+    settings = _empty_lake(folder)
+    instruments = choose(load_instruments(settings.symbols_file), SYMBOLS)
+    books = generate_day(DAY, SEED, instruments, 10, books=BOOKS).books
+    assert books is not None
+    _land_books(settings, books)
+    return settings
+
+
+def build_small_lake(folder: Path) -> Settings:
+    """Make a project with a lake in this folder: some history, and one day with defects."""
+    settings = _empty_lake(folder)
     # The shipped reference data, whatever the machine is configured for.
     instruments = choose(load_instruments(settings.symbols_file), SYMBOLS)
     past = [generate_day(day, SEED, instruments, 400).table for day in HISTORY]

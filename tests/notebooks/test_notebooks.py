@@ -18,15 +18,19 @@ from tests.notebooks.small_lake import (
     DAY,
     SEED,
     SYMBOLS,
+    build_lake_of_books,
     build_small_lake,
 )
 from tests.notebooks.strip import has_outputs, stripped
 from workbench.config import Settings
 from workbench.definitions.backfill import backfill
+from workbench.errors import LakeError
 from workbench.ingest.generate import choose, generate_day, load_instruments
+from workbench.lake.catalog import load_catalog
 from workbench.lake.maintenance.compact import compact
 from workbench.lake.maintenance.expire import expire
 from workbench.lake.session import open_session
+from workbench.lake.write import replace_days
 from workbench.reports.market_day import day_totals, market_day
 from workbench.reports.rerunning import rerun
 from workbench.reports.parameters import REPORTS
@@ -265,6 +269,38 @@ def test_the_report_runs_in_the_middle_of_a_day_and_on_a_day_without_trades(lake
     run.raise_for_checks()
     figures = {figure["name"]: figure["value"] for figure in run.summary["figures"]}
     assert figures["executions"] == 0 and figures["vwap"] is None
+
+
+def test_a_lake_with_order_books_only_has_a_report_of_them(tmp_path):
+    lake = build_lake_of_books(tmp_path)
+    run = run_report(lake, "orderbook_liquidity")
+    run.raise_for_checks()
+    with open_session(lake) as session:
+        newest = session.newest_event("market.orderbook_metrics")
+        assert session.newest_event("market.trades") is None
+    assert run.summary["as_of"] == newest.isoformat()
+    assert run.figures["order books"] > 0
+    with pytest.raises(LakeError, match=r"market\.trades has no rows"):
+        run_report(lake, "market_day")
+
+
+def test_a_hole_in_the_windows_fails_the_reports_that_compare_them(tmp_path):
+    lake = build_small_lake(tmp_path)
+    of_day = f"window_start >= '{DAY.isoformat()}T00:00:00+00:00'"
+    windows = load_catalog(lake).load_table("market.trade_aggregates").scan(of_day).to_arrow()
+    sizes = windows["window_size"].to_pylist()
+    lost = sizes.index("1m", len(sizes) // 2)
+    kept = [row for row in range(windows.num_rows) if row != lost]
+    replace_days(lake, "market.trade_aggregates", windows.take(kept))
+    failed = {
+        "market_day": "executions in windows, settled",
+        "sectors": "notional in windows, settled",
+        "data_quality": "aggregates of market.trades: "
+        "in = good + late + dead + filtered + not settled",
+    }
+    for name, check in failed.items():
+        names = [each["name"] for each in run_report(lake, name).failed_checks]
+        assert check in names, name
 
 
 #: Runs that ask for less than a full day, or for something that is not there.

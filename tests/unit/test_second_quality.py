@@ -12,18 +12,22 @@ from hypothesis import strategies as st
 
 from tests.unit.conftest import Land
 from tests.unit.lake_rows import at, rows_of, trade
-from tests.unit.market_lake import MarketLake, book, dead_letter, late_row
+from tests.unit.market_lake import MarketLake, book, dead_letter, land_with_replays, late_row
+from tests.unit.running_stream import arrivals, running
 from workbench.config import Settings
 from workbench.lake.session import Session
 from workbench.lake.write import append
 from workbench.market import data_quality, reconciliation, trading_gaps
+from workbench.reports.flink_results import NOTHING_SETTLED
 from workbench.reports.second_quality import (
     _silence,
+    accounted,
     gaps_of_day,
     measures,
     refused,
     refused_by_reason,
     sent,
+    unsettled,
 )
 
 
@@ -144,6 +148,53 @@ def test_what_was_sent_is_the_span_of_each_partition(
     told = {row["source"]: row["records"] for row in rows if row["job"] in ("landing", "orderbook")}
     assert told["raw.trades"] == sent(session, "raw.trades")
     assert told["raw.orderbook"] == sent(session, "raw.orderbook")
+
+
+@pytest.mark.parametrize("lost", [None, 7])
+def test_what_was_sent_counts_no_ends_of_replays(
+    lake: Settings, session: Session, lost: int | None
+) -> None:
+    land_with_replays(lake, lost)
+    rows = reconciliation(session.refresh()).arrow().to_pylist()
+    told = {row["source"]: row["records"] for row in rows if row["source"].startswith("raw.")}
+    assert told == {topic: sent(session, topic) for topic in told} == {
+        "raw.trades": 11,
+        "raw.orderbook": 3,
+    }  # fmt: skip
+
+
+def test_what_is_not_settled_is_what_the_accounting_leaves_open(
+    lake: Settings, session: Session
+) -> None:
+    running(arrivals(1), 330, 310, 300).write(lake)
+    # The router is ahead of landing in one partition, beyond the end of a replay, and alone in
+    # another.
+    ahead = [dead_letter(n, job="router") for n in (500, 504)]
+    alone = [dead_letter(n, job="router", source_partition=7) for n in (3, 6)]
+    put(lake, "ops.dead_letters", *ahead, *alone)
+    put(
+        lake, "ops.dead_letter_replays",
+        {
+            "run_id": "r", "state": "sent", "source_topic": "raw.trades", "source_partition": 0,
+            "source_offset": 1, "job": "landing", "failed_at": at(1), "edited": False,
+            "to_topic": "raw.trades", "to_partition": 0, "to_offset": 501, "replayed_at": at(2),
+        },
+    )  # fmt: skip
+    rows = reconciliation(session.refresh()).arrow().to_pylist()
+    for row in rows:
+        told = unsettled(session, row["job"], row["source"], row["settled_until"])
+        assert told == row["open"], row
+        assert accounted(row) == row["records"]
+    assert [row["open"] > 0 for row in rows] == [True, True, True, False]
+
+
+def test_an_accounting_with_nothing_settled_says_so(lake: Settings, session: Session) -> None:
+    running(arrivals(1), 30, 30, 0).write(lake)
+    rows = reconciliation(session.refresh()).arrow().to_pylist()
+    assert {row["job"]: accounted(row) for row in rows if row["open"]} == {
+        "aggregates": NOTHING_SETTLED,
+        "enrichment": NOTHING_SETTLED,
+    }
 
 
 moments = st.lists(

@@ -12,15 +12,13 @@ from workbench.lake.result import Result
 from workbench.lake.session import Session
 from workbench.lake.times import Moment, parse_moment
 
-MINUTE = timedelta(minutes=1)
+#: The finest that event times can be told apart by.
+TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Day:
-    """The UTC day of a moment, up to the end of the moment's minute.
-
-    Whole minutes, so that trades and windows of a minute cover the same time.
-    """
+    """The UTC day of a moment, up to the moment itself."""
 
     since: datetime
     #: Exclusive.
@@ -29,7 +27,7 @@ class Day:
     @property
     def as_of(self) -> datetime:
         """The last moment of the day's part: what the helpers take."""
-        return self.until - timedelta(microseconds=1)
+        return self.until - TICK
 
     @property
     def hours(self) -> float:
@@ -43,19 +41,16 @@ class Day:
 
 
 def market_day(as_of: Moment) -> Day:
-    """Return the day a moment is in.
+    """Return the day a moment is in, up to the moment: what came later is in no number.
 
     Examples
     --------
     >>> day = market_day("2024-08-08T12:30:15Z")
-    >>> day.since.isoformat(), day.until.isoformat(), day.hours
-    ('2024-08-08T00:00:00+00:00', '2024-08-08T12:31:00+00:00', 12.516666666666667)
+    >>> day.since.isoformat(), day.as_of.isoformat()
+    ('2024-08-08T00:00:00+00:00', '2024-08-08T12:30:15+00:00')
     """
     moment = parse_moment(as_of)
-    return Day(
-        datetime.combine(moment.date(), time(), UTC),
-        moment.replace(second=0, microsecond=0) + MINUTE,
-    )
+    return Day(datetime.combine(moment.date(), time(), UTC), moment + TICK)
 
 
 def day_totals(session: Session, day: Day) -> dict[str, Any]:
@@ -68,12 +63,16 @@ def day_totals(session: Session, day: Day) -> dict[str, Any]:
 
 
 def window_totals(session: Session, day: Day) -> dict[str, Any]:
-    """Return ``executions``, ``volume`` and ``notional`` of the day's one-minute windows."""
+    """Return ``executions``, ``volume`` and ``notional`` of the day's one-minute windows.
+
+    Those of executions that came too late for any window are counted in. The day has to end with a
+    whole minute: see `workbench.reports.flink_results`.
+    """
     return ask_one(session, "window_totals", day.bounds)
 
 
 def enriched_totals(session: Session, day: Day) -> Result:
-    """Return ``sector``, ``executions``, ``notional`` of the day's enriched trades."""
+    """Return ``sector``, ``executions``, ``volume``, ``notional`` of the day's enriched trades."""
     return ask(session, "enriched_totals", day.bounds)
 
 

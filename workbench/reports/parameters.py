@@ -83,6 +83,9 @@ class MarketDayParameters(ReportParameters, frozen=True):
 class OrderbookLiquidityParameters(ReportParameters, frozen=True):
     """What orderbook_liquidity takes."""
 
+    as_of: AsOf | None = Field(
+        default=None, description="Moment of event time; the newest order book when left out."
+    )
     top: int = Field(default=10, ge=1, le=50, description="Symbols listed.")
     symbol: Book = Field(
         default=None, description="Symbol shown; the one with the most snapshots when left out."
@@ -158,7 +161,8 @@ class ReportSpec:
     notebook
         The notebook, where a project has registered it; a shipped one is looked for.
     table
-        The table whose newest event says how old the data is, where `freshness` names none.
+        The table that the report goes by: its newest event is the as-of where none is asked for,
+        and says how old the data is where `freshness` names none.
     """
 
     name: str

@@ -37,7 +37,9 @@ class Report:
     session
         The pinned session it reads.
     as_of
-        The moment of event time it is about; the newest trade when None.
+        The moment of event time it is about; the newest event of `table` when None.
+    table
+        The table that the report goes by.
 
     Examples
     --------
@@ -45,12 +47,20 @@ class Report:
     >>> report.check("volume", volume, other=second.volume)              # doctest: +SKIP
     """
 
-    def __init__(self, title: str, session: Session, as_of: Moment | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        session: Session,
+        as_of: Moment | None = None,
+        *,
+        table: str = "market.trades",
+    ) -> None:
         self.title = title
         self.session = session
         moment = parse_moment(as_of) if as_of is not None else None
-        #: The moment of event time the report is about; None where the lake is empty.
-        self.as_of: datetime | None = moment or session.newest_event("market.trades")
+        self._table = table
+        #: The moment of event time the report is about; None where the table is empty.
+        self.as_of: datetime | None = moment or session.newest_event(table)
         self.figures: list[Figure] = []
         self.checks: list[Check] = []
         self.tables: list[NamedTable] = []
@@ -248,7 +258,7 @@ class Report:
     def _newest_event(self) -> datetime | None:
         """The one that the grade rests on; what came after the as-of does not count."""
         if self._freshness is None:
-            return self.session.newest_event("market.trades", self.as_of)
+            return self.session.newest_event(self._table, self.as_of)
         newest = self._freshness["newest_event"]
         return parse_moment(newest) if newest else None
 

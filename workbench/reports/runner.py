@@ -127,10 +127,10 @@ def run_report(
     # Open until the snapshots are tagged: its lease keeps expiry away from them.
     with open_session(settings) as session:
         check_values(session, asked)
-        as_of = asked.as_of or session.newest_event("market.trades")
+        as_of = asked.as_of or session.newest_event(spec.table)
         if as_of is None:
             raise LakeError(
-                "market.trades has no rows to report on", hint="land some: `make demo` does"
+                f"{spec.table} has no rows to report on", hint="land some: `make demo` does"
             )
         now = datetime.now(UTC)
         limits = limits_of(settings, spec.name, spec.freshness, spec.table)

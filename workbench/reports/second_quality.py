@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +11,7 @@ import polars as pl
 
 from workbench.contracts.records import EXECUTIONS
 from workbench.lake.session import Session
+from workbench.reports.flink_results import NOTHING_SETTLED
 from workbench.reports.frames import frame
 
 _MINUTE = "1m"
@@ -47,19 +50,101 @@ def sent(session: Session, topic: str) -> int:
     """Return how many messages a raw topic had, by the offsets of what became of them.
 
     Of each partition from its first offset to its last, in the rows that the job which owns the
-    topic has landed and in those that were refused.
+    topic has landed and in those that were refused; without the offsets of transactions that
+    replayed dead letters, one of each run and partition.
     """
     table, jobs = _LANDED[topic]
-    names = [topic, session.settings.kafka.topic_prefix + topic]
-    refused = frame(session, "ops.dead_letters").filter(pl.col("job").is_in(jobs))
-    columns = [*_SOURCE, "source_offset"]
+    landed, dead = _offsets(session, table, topic), _offsets(session, "ops.dead_letters", topic)
     spans = (
-        pl.concat([frame(session, table).select(columns), refused.select(columns)])
-        .filter(pl.col("source_topic").is_in(names))
+        pl.concat([landed, dead.filter(pl.col("job").is_in(jobs))])
         .group_by(_SOURCE)
-        .agg((pl.col("source_offset").max() - pl.col("source_offset").min() + 1).alias("records"))
+        .agg(
+            pl.col("source_offset").min().alias("first"),
+            pl.col("source_offset").max().alias("last"),
+        )
+        .collect()
     )
-    return _number(spans.select(pl.col("records").sum()))
+    ends = _ends_of_replays(session, topic)
+    return sum(
+        last - first + 1 - sum(first <= end <= last for end in ends[partition])
+        for _, partition, first, last in spans.rows()
+    )
+
+
+def _offsets(session: Session, table: str, topic: str) -> pl.LazyFrame:
+    """The places of a topic that a table has rows of, and the job that wrote each."""
+    rows = frame(session, table)
+    job = pl.col("job") if table == "ops.dead_letters" else pl.lit("landing").alias("job")
+    names = [topic, session.settings.kafka.topic_prefix + topic]
+    return rows.filter(pl.col("source_topic").is_in(names)).select(*_SOURCE, "source_offset", job)
+
+
+def _ends_of_replays(session: Session, topic: str) -> dict[Any, list[int]]:
+    """The offsets that the ends of replays took, by partition."""
+    names = [topic, session.settings.kafka.topic_prefix + topic]
+    sent_again = frame(session, "ops.dead_letter_replays").filter(
+        pl.col("state") == "sent", pl.col("to_topic").is_in(names)
+    )
+    last: dict[tuple[str, int], int] = {}
+    for run, partition, offset in (
+        sent_again.select("run_id", "to_partition", "to_offset").collect().rows()
+    ):
+        last[run, partition] = max(last.get((run, partition), offset), offset)
+    ends = defaultdict(list)
+    for (_, partition), offset in last.items():
+        ends[partition].append(offset + 1)
+    return ends
+
+
+def unsettled(session: Session, job: str, source: str, moment: datetime | None) -> int:
+    """Return the records that `workbench.market.reconciliation` leaves open for a job.
+
+    Parameters
+    ----------
+    session
+        The session whose snapshots are read.
+    job, source
+        The job, and what it reads.
+    moment
+        Up to when it is settled.
+    """
+    if job in ("aggregates", "enrichment"):
+        rows = frame(session, "market.trades").filter(pl.col("status").is_in(EXECUTIONS))
+        return _count(rows if moment is None else rows.filter(pl.col("event_time") >= moment))
+    if (job, source) != ("landing", "raw.trades"):
+        return 0
+    # What the router has refused is in the lake, and what lies before it is not landed yet.
+    landed = _offsets(session, "market.trades", source)
+    dead = _offsets(session, "ops.dead_letters", source)
+    own = pl.concat([landed, dead.filter(pl.col("job") == "landing")])
+    reached = {
+        (topic, partition): offset
+        for topic, partition, offset in own.group_by(_SOURCE)
+        .agg(pl.col("source_offset").max())
+        .collect()
+        .rows()
+    }
+    others = defaultdict(list)
+    for topic, partition, offset, _ in dead.filter(pl.col("job") == "router").collect().rows():
+        others[topic, partition].append(offset)
+    ends = _ends_of_replays(session, source)
+    found = 0
+    for place, offsets in others.items():
+        ahead = range(reached.get(place, min(offsets) - 1) + 1, max(offsets) + 1)
+        known = sum(each in ahead for each in [*offsets, *ends[place[1]]])
+        found += len(ahead) - known
+    return found
+
+
+def accounted(row: Mapping[str, Any]) -> int | str:
+    """Return what a row of `workbench.market.reconciliation` adds up to, for a check.
+
+    In words where there are executions and none of them is settled: nothing was compared.
+    """
+    executions = row["records"] - row["filtered"]
+    if row["job"] in ("aggregates", "enrichment") and row["open"] == executions > 0:
+        return NOTHING_SETTLED
+    return int(sum(row[part] for part in ("good", "late", "dead", "filtered", "open")))
 
 
 def refused(session: Session, job: str, source: str) -> int:

@@ -13,7 +13,7 @@ from workbench.reports.registry import NOTEBOOKS, check_name
 
 _ABOUT = """# {title}
 
-What this report answers, in one sentence. One UTC day of trading, up to the minute of the as-of.
+What this report answers, in one sentence. One UTC day of trading, up to the as-of.
 """
 _PARAMETERS = """\
 as_of: str | None = None  # moment of event time; the newest trade when None
