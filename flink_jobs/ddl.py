@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.contracts import Field, Job, Record, Topic, Type, topic_named
+from workbench.contracts.jobs import OUT_OF_ORDERNESS_S
 from workbench.contracts.records import DEAD_LETTER, ORIGINAL_VALUE_CHARACTERS
 from workbench.contracts.topics import (
     DESERIALIZATION,
@@ -21,8 +22,6 @@ from workbench.contracts.topics import (
 )
 from workbench.contracts.types import flink_type
 
-#: Events may come this much out of order before the watermark passes them.
-OUT_OF_ORDERNESS_S = 5
 #: An execution up to this much later than the watermark still reaches its windows.
 ALLOWED_LATENESS_S = 30
 #: The largest request of a sink: a message of the largest size and its framing.
