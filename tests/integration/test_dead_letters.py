@@ -37,6 +37,8 @@ from workbench.jobs import submit
 from workbench.lake.schema import arrow_schema
 from workbench.lake.session import open_session
 from workbench.lake.write import append
+from workbench.market import reconciliation
+from workbench.reports.second_quality import sent
 from workbench.stack import Stack
 
 RAW = "raw.trades"
@@ -143,6 +145,13 @@ def test_refused_records_are_mended_sent_again_landed_and_marked(
     record = originals(ready, [again])[again.id.coordinates]
     assert dict(record.headers)[REPLAYED_FROM] == origin.id.record.encode()
     assert (record.key, record.value) == (b"AAPL", bad[3])
+
+    # The ends of the two transactions take an offset each, and are no records that vanished.
+    with open_session(ready) as session:
+        for count_in_kafka in (None, count_messages(ready, RAW)):
+            flow = reconciliation(session, count_in_kafka).arrow().to_pylist()[0]
+            assert (flow["job"], flow["records"], flow["missing"]) == ("landing", 10, 0)
+        assert sent(session, RAW) == 10
 
     # What was sent is not sent a second time, unless it is asked for.
     assert make_plan(ready, [origin]).planned == ()

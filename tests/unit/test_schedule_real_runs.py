@@ -108,6 +108,26 @@ def test_a_report_waits_for_the_table_and_topic_it_goes_by(monkeypatch, project)
     assert clock.slept == [15, 15, 10, 60] and len(attempts(books)) == 2
 
 
+def test_a_report_waits_for_what_its_last_run_has_read(monkeypatch, project):
+    write_report(project, 'session.sql("FROM market.trade_aggregates").rows()', PASSES)
+    # The trades are all there, and of the windows some are missing; nobody knows of late rows.
+    state = State(0.0, DUE - timedelta(hours=2))
+    state.others = {"market.trade_aggregates": 60.0, "ops.late_rows": None}
+    monkeypatch.setattr(freshness, "Collector", lambda _: type(
+        "Collector", (), {"collect": lambda *_, **__: state})())  # fmt: skip
+    clock, schedule = FakeClock(DUE), schedule_of(project, wait_fresh_s=20, retry=0)
+    # Before its first run nobody knows what it reads.
+    assert scheduled_run(project, schedule, clock=clock).error is None
+    assert "market.trade_aggregates" in list_runs(project)[0].summary["read"]
+    clock.at += timedelta(days=1)
+    done = scheduled_run(project, schedule, clock=clock)
+    assert done.attempt.status == "stale"
+    assert "market.trade_aggregates is 60 s behind raw.trades" in str(done.error)
+    state.others["market.trade_aggregates"] = 0.0
+    clock.at += timedelta(days=1)
+    assert scheduled_run(project, schedule, clock=clock).error is None
+
+
 class State:
     """What a collector has found: how far behind, and the newest message."""
 
@@ -119,11 +139,18 @@ class State:
         topic: str = "raw.trades",
     ) -> None:
         self.behind, self.newest = behind, {topic: newest} if newest else {}
-        table = type("Table", (), {"name": name, "exists": True, "committed_at": None})
-        self.tables = [table]
+        self.name = name
+        #: How far behind other tables are.
+        self.others: dict[str, float | None] = {}
 
-    def behind_s(self, _: object) -> float | None:
-        return self.behind
+    @property
+    def tables(self) -> list[type]:
+        names = (self.name, *self.others)
+        common = {"exists": True, "committed_at": None}
+        return [type("Table", (), {"name": name, **common}) for name in names]
+
+    def behind_s(self, table: type) -> float | None:
+        return {self.name: self.behind, **self.others}[table.name]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def _run(settings: Settings, name: str, parameters: Mapping[str, Any]) -> Report
 
 
 def _stale(schedule: Schedule) -> Stale:
-    """What says whether the table that the schedule's report goes by is fresh."""
+    """What says whether the tables that the schedule's report goes by and reads are fresh."""
 
     def why(settings: Settings, due: datetime) -> str | None:
         from workbench.reports.freshness import limits_of
@@ -141,7 +141,10 @@ def _stale(schedule: Schedule) -> Stale:
 
         spec = report_named(settings, schedule.report)
         table = limits_of(settings, spec.name, spec.freshness, spec.table).table
-        return why_stale(settings, due, table)
+        # What it reads is known from the newest run that came to its end.
+        done = (run for run in list_runs(settings, schedule.report) if not run.summary["error"])
+        reads: list[str] = next((run.summary.get("read", []) for run in done), [])
+        return why_stale(settings, due, table, reads)
 
     return why
 
