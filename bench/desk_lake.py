@@ -132,8 +132,10 @@ def _reference(symbols: int) -> str:
 
 
 def files_of(lake: Settings) -> list[Path]:
-    """Return every file of a lake: its catalog, metadata and data."""
-    return [path for path in lake.project.rglob("*") if path.is_file()]
+    """Return every file of a lake that is read: its catalog, metadata and data."""
+    # SQLite's shared memory is mapped while anybody has the catalog open: no disk is read for it.
+    files = (path for path in lake.project.rglob("*") if not path.name.endswith("-shm"))
+    return [path for path in files if path.is_file()]
 
 
 def out_of_the_page_cache(files: Iterable[Path]) -> bool:

@@ -12,6 +12,7 @@ from bench.desk import BY_HAND, FRAMES, IN_FRAMES, QUESTIONS, asked_of, question
 from bench.desk_lake import files_of, lake_of_files, lake_of_trades, out_of_the_page_cache
 from bench.frames import difference
 from workbench.config import Settings
+from workbench.lake.catalog import load_catalog
 from workbench.lake.session import open_session
 
 
@@ -99,3 +100,13 @@ def test_files_out_of_the_page_cache_are_read_from_the_disk(tmp_path: Path):
 def test_files_of_a_lake_are_catalog_metadata_and_data(lake: Settings):
     kinds = {path.suffix for path in files_of(lake)}
     assert {".parquet", ".avro", ".json", ".db"} <= kinds
+
+
+def test_a_lake_leaves_the_page_cache_while_its_catalog_is_open(lake: Settings, tmp_path: Path):
+    probe = tmp_path / "probe"
+    probe.write_bytes(b"x" * 100_000)
+    if not out_of_the_page_cache([probe]):
+        pytest.skip("this file system keeps its files in the page cache")
+    catalog = load_catalog(lake)
+    assert catalog.load_table("market.trades").current_snapshot() is not None
+    assert out_of_the_page_cache(files_of(lake))
