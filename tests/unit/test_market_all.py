@@ -156,11 +156,13 @@ class _Listening:
         self._arrow = session.arrow
 
     def __enter__(self) -> _Listening:
+        # What is kept for the next question is asked by this one all the same.
         self._session.arrow = self.arrow  # type: ignore[method-assign]
+        self._session.arrow_once = self.arrow  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *error: object) -> None:
-        del self._session.arrow
+        del self._session.arrow, self._session.arrow_once
 
     def arrow(self, sql: str, params: Any = None) -> Any:
         self._add(sql, params)

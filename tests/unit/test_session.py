@@ -43,6 +43,23 @@ def test_what_is_landed_after_opening_is_seen_after_refresh(land: Land, session:
     assert session.refresh().sql(COUNT).rows() == [(2,)]
 
 
+def test_what_is_asked_once_is_asked_anew_after_refresh(land: Land, session: Session) -> None:
+    count = "SELECT count(*) AS trades FROM market.trades WHERE trade_id <> $but"
+
+    def trades(but: str) -> int:
+        found: int = session.arrow_once(count, {"but": but}).column("trades")[0].as_py()
+        return found
+
+    before = trades("none")
+    asked = session.query_s
+    assert (trades("none"), session.query_s) == (before, asked), "it is not asked again"
+    assert trades("none") == trades("other"), "other values are another query"
+    land(trade(1))
+    assert trades("none") == before
+    session.refresh()
+    assert trades("none") > before
+
+
 def test_a_result_keeps_its_snapshots_over_refresh(land: Land, session: Session) -> None:
     first = land(trade(1))
     lazy = session.refresh().sql(COUNT)

@@ -63,6 +63,7 @@ class PinnedDatabase:
         # The tables of each statement, by its text: most are asked for more than once.
         self._tables: dict[str, tuple[str, ...]] = {}
         self._units: dict[str, dict[str, str]] = {}
+        self._answers: dict[tuple[str, tuple[tuple[str, object], ...]], pa.Table] = {}
         #: The pinned tables that queries have read so far.
         self.read: set[str] = set()
         #: Seconds spent in queries, as far as their rows were fetched as Arrow tables.
@@ -288,6 +289,13 @@ class PinnedDatabase:
             raise translate(error, self.columns_named(sql)) from error
         finally:
             self.query_s += time.monotonic() - began
+
+    def arrow_once(self, sql: str, parameters: Mapping[str, object]) -> pa.Table:
+        """Return the rows of a query that is asked again and again, of tables that stand still."""
+        asked = (sql, tuple(sorted(parameters.items())))
+        if asked not in self._answers:
+            self._answers[asked] = self.arrow(sql, parameters)
+        return self._answers[asked]
 
     def columns_named(self, sql: str) -> list[str]:
         """Return the columns of the tables a query names."""

@@ -242,6 +242,13 @@ class Session:
         """Return the rows of one query as an Arrow table, now."""
         return self._database.arrow(sql, params)
 
+    def arrow_once(self, sql: str, params: Mapping[str, object]) -> pa.Table:
+        """Return the rows of a query as `arrow` does; asked again until `refresh`, they are kept.
+
+        For few rows: what is the newest window, whether a name is known.
+        """
+        return self._database.arrow_once(sql, params)
+
     def tables(self) -> Result:
         """List what can be queried.
 

@@ -168,5 +168,5 @@ def require_sector(session: Session, sector: str) -> None:
 
 def _known(session: Session, query: str, **values: str) -> bool:
     """What a query says of a value; where there is nothing at all, nothing is misspelt."""
-    known = session.arrow(sql_of(query), values)
+    known = session.arrow_once(sql_of(query), values)
     return known.num_rows == 0 or bool(known.column("known")[0].as_py())

@@ -116,7 +116,7 @@ def require_book(session: Session, symbol: str) -> None:
     UsageError
         Names the nearest.
     """
-    known = session.arrow(sql_of("known_book"), {"symbol": symbol})
+    known = session.arrow_once(sql_of("known_book"), {"symbol": symbol})
     if known.num_rows == 0 or known.column("known")[0].as_py():
         return
     booked = session.arrow(sql_of("booked_symbols")).column("symbol").to_pylist()

@@ -115,6 +115,6 @@ def volume_profile(
 
 
 def _newest_window(session: Session, size: str) -> datetime | None:
-    newest = session.arrow(sql_of("newest_window"), {"window_size": size})
+    newest = session.arrow_once(sql_of("newest_window"), {"window_size": size})
     moment: datetime | None = newest.column("moment")[0].as_py()
     return moment
