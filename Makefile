@@ -11,7 +11,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults schedulers bench lint format docs hooks lock clean ci
+.PHONY: help setup demo test faults long schedulers bench lint format docs hooks lock clean ci
 
 help: ## List all targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ bench: setup ## All benchmarks, about an hour on a quiet machine; writes docs/be
 
 faults: setup ## The fault suite: parts are killed, cut off and filled up under load.
 	@$(BIN)/python -m pytest tests/faults -m fault
+
+long: setup ## What `make test` leaves out for its time, but for the faults: jobs, schedulers.
+	@$(BIN)/python -m pytest -m "long and not fault"
 
 schedulers: setup ## The files under deploy/ for Dagster and Airflow, executed by these.
 	@$(BIN)/python -m pytest tests/deploy -m long

@@ -33,6 +33,8 @@ _NOISE = {"trades": 1e-3, "moves": 1.2e-2}
 _STATUSES = ("NEW", "FILLED", "PARTIALLY_FILLED", "CANCELLED", "REJECTED")
 _SHARES = (0.40, 0.26, 0.21, 0.115, 0.015)
 _TRADE = ("FILLED", "PARTIALLY_FILLED")
+#: The share of records that are executions, and so have a price.
+TRADED = sum(share for status, share in zip(_STATUSES, _SHARES, strict=True) if status in _TRADE)
 _EXCHANGES = ("NASDAQ", "NYSE", "ARCA", "BATS")
 
 

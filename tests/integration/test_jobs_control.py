@@ -159,6 +159,7 @@ def test_two_cannot_start_or_stop_jobs_at_the_same_time(ready):
     assert running(ready) == []
 
 
+@pytest.mark.long
 def test_jobs_of_a_killed_cluster_go_on_from_their_newest_checkpoint(stack, ready):
     submit(ready, ["landing", "aggregates"])
     produce(ready, "raw.trades", [event(n) for n in range(300)])

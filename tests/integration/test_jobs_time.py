@@ -184,6 +184,7 @@ def test_a_drain_closed_the_open_windows_and_nothing_is_lost(feed):
         assert aggregated + count(feed.settings, "ops.late_rows") == len(in_time)
 
 
+@pytest.mark.long
 def test_clocks_that_are_ahead_make_nobody_late(stack: Stack, tmp_path: Path) -> None:
     settings = prepared(stack, tmp_path, idle_timeout_ms=1000)
     feed = Feed(settings)
@@ -210,6 +211,7 @@ def test_clocks_that_are_ahead_make_nobody_late(stack: Stack, tmp_path: Path) ->
     assert found == Counter(r["timestamp_ms"] // MINUTE * MINUTE for r in feed.sent)
 
 
+@pytest.mark.long
 def test_what_comes_late_while_a_job_is_stopped_is_not_lost(stack: Stack, tmp_path: Path) -> None:
     # A job that goes on has no watermark until it has read something; its windows have theirs.
     settings = prepared(stack, tmp_path, idle_timeout_ms=1000)
@@ -238,6 +240,7 @@ def _read(settings: Settings) -> int:
     return next(row[3] or 0 for row in job_status(settings) if row[0] == "aggregates")
 
 
+@pytest.mark.long
 def test_a_backlog_in_many_partitions_is_not_late(stack, tmp_path):
     """Read from the beginning, no partition runs ahead of those that wait for their turn."""
     settings = isolated(stack, tmp_path)

@@ -170,6 +170,7 @@ def test_a_changed_job_goes_on_and_one_that_may_not_is_refused(settings, tmp_pat
     assert len(closes) == len(minutes) > 100
 
 
+@pytest.mark.long
 def test_a_function_that_keeps_something_else_is_refused_before_the_job_stops(
     settings, tmp_path, monkeypatch
 ):
@@ -214,6 +215,7 @@ def test_state_that_no_operator_can_go_on_from_is_dropped_when_asked(
     assert found.only_left <= found.only_right < wanted.num_rows / 2
 
 
+@pytest.mark.long
 def test_a_job_that_does_not_start_goes_on_as_it_was(settings, monkeypatch):
     messages = market_day(settings, 3, 2_000)
     submit(settings, [JOB])
