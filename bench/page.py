@@ -215,7 +215,7 @@ def alerts(content: Row) -> list[str]:
         rate = median_of(own, "rate")
         lines.append(
             verdict(
-                None if rate is None else TRADED * rate,
+                None if rate is None else float(f"{TRADED * rate:.4g}"),
                 f"Goal, {symbols:,} symbols: at least {goal:,} events with a price/s in a slot",
                 goal,
                 at_most=False,
@@ -228,7 +228,7 @@ def alerts(content: Row) -> list[str]:
     return [
         "Trades whose prices move by the 2 % of an alert again and again, into Kafka and Iceberg; the rows of the table and "
         "the messages of the topic are compared, whole, with a state machine in plain Python. A record without an "
-        f"execution is read and counted, but has no price: {TRADED:.0%} have one, and the goals count these alone. "
+        f"execution is read and counted, but has no price: {100 * TRADED:.0f} % have one, and the goals count these alone. "
         f"Alerts: {counts}.",
         engines(rows),
         "\n".join(lines),

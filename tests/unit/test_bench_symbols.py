@@ -14,7 +14,7 @@ import pytest
 
 from bench.answers import Expected, check_rows, message_table
 from bench.page import alerts, orderbook, render
-from bench.records import LEVELS, Shape, records
+from bench.records import LEVELS, TRADED, Shape, records
 from tests.unit.test_bench_page import FACTS, row
 
 MOVES = Shape(events=20_000, symbols=10, kind="moves")
@@ -91,13 +91,20 @@ def test_messages_are_compared_to_the_last_digit(tmp_path: Path, shape, topic, c
 
 def test_alerts_have_a_goal_for_few_symbols_and_one_for_many():
     rows = [
-        row("workbench", 45_000, 20.0, task="alerts, 100 symbols", results=9_000),
-        row("workbench", 12_000, 40.0, task="alerts, 5,000 symbols", results=700),
+        row("workbench", 100_000, 20.0, task="alerts, 100 symbols", results=9_000),
+        row("workbench", 20_000, 40.0, task="alerts, 5,000 symbols", results=700),
     ]
     text = "\n".join(alerts({"rows": rows}))
-    assert "- Goal, 100 symbols: at least 30,000 events/s in a slot: **45,000**, met." in text
-    assert "5,000 symbols: at least 15,000 events/s in a slot: **12,000**, NOT met: 80 %" in text
+    priced = "events with a price/s in a slot"
+    assert f"- Goal, 100 symbols: at least 30,000 {priced}: **47,000**, met." in text
+    assert f"5,000 symbols: at least 15,000 {priced}: **9,400**, NOT met: 63 %" in text
     assert "9,000 (alerts, 100 symbols), 700 (alerts, 5,000 symbols)" in text
+
+
+def test_the_share_of_records_with_a_price_is_what_is_said():
+    statuses = [json.loads(value)["status"] for _, value in records(MOVES)]
+    executions = sum(status in ("FILLED", "PARTIALLY_FILLED") for status in statuses)
+    assert executions / len(statuses) == pytest.approx(TRADED, abs=0.01)
 
 
 def test_a_rate_of_books_counts_only_where_every_row_is_right():
