@@ -20,8 +20,8 @@ from workbench.definitions.compare import COORDINATES, WALL_CLOCK, Difference, c
 
 #: Sums of doubles differ from exact sums in the last digits.
 TOLERANCE = 1e-9
-#: The definition rounds a VWAP to four decimals; some engines round theirs, others do not, and plain
-#: SQL rounds a quotient to six decimals first: one in the last decimal, and what doubles make of it.
+#: The definition rounds a VWAP to four decimals; some engines round theirs, others do not, and
+#: plain SQL rounds a quotient to six first: one in the last decimal, and what doubles make of it.
 VWAP_TOLERANCE = 1.0001e-4
 _ROUTES = ("processed.trades.", "dlq.trades.")
 
