@@ -111,6 +111,7 @@ def run(
     python -m bench router peers --events 3000000
     python -m bench --quick
     """
+    from bench.pace import pace
     from bench.results import facts, rounded, save
     from bench.suites import SUITES, WITHOUT_STACK, Options
 
@@ -124,9 +125,11 @@ def run(
     lab = Lab(folder, progress=say)
     for name in suites or SUITES:
         say(f"== {name}")
+        before = pace()
         with nullcontext() if name in WITHOUT_STACK else lab.running():
             content = SUITES[name](lab, options)
-        click.echo(save(name, rounded({**facts(), "note": note, **content})))
+        measured = {"pace_s": [before, pace()], "note": note, **content}
+        click.echo(save(name, rounded({**facts(), **measured})))
 
 
 @main.command()

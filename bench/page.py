@@ -537,6 +537,16 @@ def goals(parts: Iterable[str]) -> str:
     return "\n".join([met + " Missed:\n", *missed]) if missed else met
 
 
+def _pace(seconds: list[float] | None) -> str:
+    """Say how fast the machine itself was; nothing of results that are older than this measure."""
+    if not seconds:
+        return ""
+    before, after = seconds
+    return (
+        f"; five million additions in Python took {before:.2f} CPU s before and {after:.2f} behind"
+    )
+
+
 def run_of(content: Row) -> str:
     """Return on what, with what and how a suite was run."""
     machine, load = content["machine"], ", ".join(map(str, content["load"]))
@@ -544,7 +554,8 @@ def run_of(content: Row) -> str:
     note = content.get("note", "")
     return (
         f"`{content['command']}`, finished {content['finished']}: {machine['cores']} cores "
-        f"({machine['processor']}), {machine['memory_gib']} GiB, {machine['system']}; load average at the end {load}.\n"
+        f"({machine['processor']}), {machine['memory_gib']} GiB, {machine['system']}; load average at the end {load}"
+        f"{_pace(content.get('pace_s'))}.\n"
         f"{versions}.{' ' if note else ''}{note}"
     )
 

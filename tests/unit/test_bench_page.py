@@ -52,6 +52,13 @@ def test_a_percentile_is_a_value_that_was_measured():
         percentile([], 0.5)
 
 
+def test_a_page_says_how_fast_the_machine_was_where_that_is_known():
+    said = "additions in Python took"
+    assert said not in render({"router": {**FACTS, "rows": ROWS}})
+    page = render({"router": {**FACTS, "pace_s": [0.25, 0.5], "rows": ROWS}})
+    assert f"0.1; five million {said} 0.25 CPU s before and 0.50 behind.\n" in page
+
+
 def test_ratio_of_what_was_not_measured_is_none():
     assert ratio(None, 1.0) is None
     assert ratio(1.0, 0.0) is None
