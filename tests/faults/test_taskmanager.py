@@ -88,7 +88,8 @@ def test_state_in_rocksdb_outlives_a_killed_taskmanager(fault_stack, start_run):
     run.await_recovery()
     for job_id in stateful:
         assert "RocksDB" in cluster.checkpoint_settings(job_id)["state_backend"]
-        assert cluster.checkpoints(job_id)["counts"]["restored"] == 1
+        # More often where the machine is so busy that a restart runs into the next.
+        assert cluster.checkpoints(job_id)["counts"]["restored"] >= 1
     run.finish()
 
 
