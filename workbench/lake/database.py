@@ -293,9 +293,11 @@ class PinnedDatabase:
     def arrow_once(self, sql: str, parameters: Mapping[str, object]) -> pa.Table:
         """Return the rows of a query that is asked again and again, of tables that stand still."""
         asked = (sql, tuple(sorted(parameters.items())))
-        if asked not in self._answers:
-            self._answers[asked] = self.arrow(sql, parameters)
-        return self._answers[asked]
+        answer = self._answers.get(asked)
+        if answer is None:
+            answer = self.arrow(sql, parameters)
+            _keep(self._answers, asked, answer)
+        return answer
 
     def columns_named(self, sql: str) -> list[str]:
         """Return the columns of the tables a query names."""
@@ -315,12 +317,13 @@ class PinnedDatabase:
             self._released()
 
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
-def _keep(kept: dict[str, _T], sql: str, value: _T) -> None:
+def _keep(kept: dict[_K, _T], asked: _K, value: _T) -> None:
     """Remember what was found out of a statement, and forget the oldest ones."""
-    kept[sql] = value
+    kept[asked] = value
     while len(kept) > _KEPT_STATEMENTS:
         kept.pop(next(iter(kept)), None)
 
