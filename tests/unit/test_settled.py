@@ -45,6 +45,21 @@ def test_a_router_that_reads_one_partition_before_the_other(
     assert newest - 2 * MINUTE < row["settled_until"] <= newest
 
 
+@pytest.mark.parametrize("lane", [0, 1])
+def test_enrichment_that_reads_one_lane_before_the_other(
+    lake: Settings, session: Session, lane: int
+) -> None:
+    rows = arrivals(7)
+    found = running(rows, len(rows), len(rows), len(rows))
+    all_of_both = found.enriched
+    found.enriched = [row for row in all_of_both if row["source_partition"] == lane]
+    assert 0 < len(found.enriched) < len(all_of_both)
+    row = looked_at(found, lake, session)["enrichment"]
+    assert row["missing"] == 0
+    first = min(each["event_time"] for each in all_of_both if each["source_partition"] != lane)
+    assert row["settled_until"] is None or row["settled_until"] <= first
+
+
 def before(rows: list[dict[str, Any]], moment: datetime | None) -> int:
     return sum(moment is not None and row["event_time"] < moment for row in rows)
 

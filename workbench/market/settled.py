@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workbench.config import Settings
+from workbench.contracts import topic_named
 from workbench.contracts.jobs import OUT_OF_ORDERNESS_S
 from workbench.lake.session import Session
 from workbench.market.question import sql_of
@@ -48,9 +49,9 @@ def settled(session: Session) -> Settled:
     * for windows, the end of the newest one of a minute that was closed on time;
     * for windows, the first execution that came late, after the clock of its own partition had
       passed the two: it may be in one table and not yet in the other;
-    * for enriched trades, the first execution landed that is not enriched, where the partitions of
-      ``processed.trades.filled`` do not all hold a later one of its partition: what is missing
-      before such a later one is lost;
+    * for enriched trades, the first execution landed that is not enriched, where enrichment has not
+      come to a later one of its partition in every partition of ``processed.trades.filled`` (as
+      many as the contract has): what is missing before such a later one is lost;
 
     rounded down to the whole minute.
 
@@ -86,7 +87,11 @@ def settled(session: Session) -> Settled:
             return _whole(found["newest"]) + MINUTE if found["newest"] else both
         return _whole(min(both, found["late"] or both))
 
-    filled = {"filled_topics": with_prefix(session.settings, "processed.trades.filled")}
+    topic = topic_named("processed.trades.filled")
+    filled = {
+        "filled_topics": with_prefix(session.settings, topic.name),
+        "lanes": topic.partitions_in(session.settings.kafka.profile),
+    }
     # Of the enriched trades, where the first is missing says it all.
     enriched = clocks["enriched"] and (clocks["trades"] or clocks["enriched"])
     return Settled(

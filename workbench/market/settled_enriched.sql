@@ -24,10 +24,11 @@ lanes AS (
     WHERE list_contains($filled_topics, enriched.source_topic)
     GROUP BY ALL
 ),
+-- Also those that nothing has come through yet: enrichment may read all of one before another.
 all_lanes AS (
     SELECT source_topic, source_partition, lane
     FROM (SELECT DISTINCT source_topic, source_partition FROM lanes)
-    CROSS JOIN (SELECT DISTINCT lane FROM lanes)
+    CROSS JOIN (SELECT lane FROM lanes UNION SELECT unnest(range($lanes)))
 ),
 passed AS (
     -- No place where nothing has come through a lane; any place where its newest is not landed.
